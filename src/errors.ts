@@ -55,8 +55,10 @@ export class NotRegisteredError extends CeleriacError {
   static readonly excType = 'NotRegistered';
   static readonly excModule = 'celery.exceptions';
   readonly excArgs: readonly unknown[];
-  constructor(taskName: string) {
-    super('CELERIAC_NOT_REGISTERED', `task "${taskName}" is not registered`);
+  /** @param nearest - registered names it may have been meant for. */
+  constructor(taskName: string, nearest: readonly string[] = []) {
+    const hint = nearest.length === 0 ? '' : ` (did you mean ${nearest.map((name) => `"${name}"`).join(' or ')}?)`;
+    super('CELERIAC_NOT_REGISTERED', `task "${taskName}" is not registered${hint}`);
     this.excArgs = [taskName];
   }
 }
@@ -97,5 +99,39 @@ export class TaskRevokedError extends CeleriacError {
 export class IllegalStateError extends CeleriacError {
   constructor(message: string) {
     super('CELERIAC_ILLEGAL_STATE', message);
+  }
+}
+
+/** Redis answered a command with an error; `reply` is its first word: WRONGTYPE, NOSCRIPT, NOPERM, OOM, READONLY ... */
+export class RedisReplyError extends CeleriacError {
+  readonly reply: string;
+  constructor(reply: string, message: string, options?: { cause?: unknown }) {
+    super('CELERIAC_REDIS_REPLY', message, options);
+    this.reply = reply;
+  }
+}
+
+/** The arguments of a task do not fit its schema; the handler was not called. */
+export class ValidationError extends CeleriacError {
+  static readonly excType = 'ValidationError';
+  static readonly excModule = 'celeriac.errors';
+  readonly excArgs: readonly unknown[];
+  /** What is wrong and where; `path` joins keys and indexes with dots, and is empty for the arguments as a whole. */
+  readonly issues: readonly { readonly path: string; readonly message: string }[];
+  constructor(message: string, issues: readonly { readonly path: string; readonly message: string }[]) {
+    super('CELERIAC_VALIDATION', message);
+    this.excArgs = [message];
+    this.issues = issues;
+  }
+}
+
+/** A task asked for one retry more than it has. Celery: celery.exceptions.MaxRetriesExceededError. */
+export class MaxRetriesExceededError extends CeleriacError {
+  static readonly excType = 'MaxRetriesExceededError';
+  static readonly excModule = 'celery.exceptions';
+  readonly excArgs: readonly unknown[];
+  constructor(message: string) {
+    super('CELERIAC_MAX_RETRIES_EXCEEDED', message);
+    this.excArgs = [message];
   }
 }
