@@ -68,7 +68,7 @@ export function readOptions(argv) {
     rounds: positive('rounds', values.rounds, quick ? 1 : 3),
     tasks: positive('tasks', values.tasks, quick ? 4000 : 20000),
     trips: quick ? 60 : 300,
-    warmUp: quick ? 500 : 3000,
+    warmUp: quick ? 500 : 10_000,
     full: values.full === true,
     flatness: values['no-flatness'] !== true && (values.full === true || !quick),
     kinds: values.kinds === true,
