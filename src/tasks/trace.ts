@@ -1,0 +1,84 @@
+/**
+ * Runs a task and says what came of it. Counterpart: celery/app/trace.py, build_tracer (5.6.3), up to where it starts to
+ * store and send: no Redis here. Invariant: it never rejects; whatever the handler does becomes an Outcome.
+ */
+import { TaskRevokedError } from '../errors.ts';
+import { type Args, type Kwargs } from './binding.ts';
+import { runAsCurrent, type TaskContext } from './context.ts';
+import { describeError, isOneOf, readSafely, tracebackOf } from './failure.ts';
+import { type RunOutcome } from './outcome.ts';
+import { inWords, isIgnore, isReject, isRetry } from './predicates.ts';
+import { type TaskDefinition } from './task.ts';
+
+/** Binds the arguments, calls the handler as the current task, and turns its result or error into an outcome. */
+export async function runTask(
+  definition: TaskDefinition,
+  context: TaskContext,
+  args: Args,
+  kwargs: Kwargs,
+): Promise<RunOutcome> {
+  const startedAt = performance.now();
+  try {
+    const returned = runAsCurrent(context, () => bindAndRun(definition, context, args, kwargs));
+    // Only what is a promise is awaited: a synchronous task does not wait for its turn in the microtask queue.
+    const value = isThenable(returned) ? await returned : returned;
+    return { kind: 'success', value: value === undefined ? null : value, runtimeSeconds: secondsSince(startedAt) };
+  } catch (thrown) {
+    return outcomeOf(definition, context, thrown, secondsSince(startedAt));
+  }
+}
+
+function bindAndRun(definition: TaskDefinition, context: TaskContext, args: Args, kwargs: Kwargs): unknown {
+  const bound = definition.bind(args, kwargs);
+  return bound instanceof Promise
+    ? bound.then((checked) => definition.run(context, checked))
+    : definition.run(context, bound);
+}
+
+function outcomeOf(
+  definition: TaskDefinition,
+  context: TaskContext,
+  thrown: unknown,
+  runtimeSeconds: number,
+): RunOutcome {
+  const { signal } = context;
+  const reason: unknown = signal.aborted ? signal.reason : undefined;
+  // Revoked wins over anything the handler made of it, above all over a retry: Celery would have killed the process.
+  if (reason instanceof TaskRevokedError) return { kind: 'revoked', reason: 'terminated', signum: null };
+  if (isRetry(thrown)) {
+    const hasCause = thrown.exc !== undefined && thrown.exc !== null;
+    return {
+      kind: 'retry',
+      plan: thrown.plan,
+      cause: hasCause ? describeError(thrown.exc) : null,
+      message: thrown.message,
+      traceback: tracebackOf(thrown),
+      runtimeSeconds,
+    };
+  }
+  if (isIgnore(thrown)) return { kind: 'ignored', runtimeSeconds };
+  if (isReject(thrown)) {
+    const why = thrown.reason === null || thrown.reason === undefined ? null : inWords(thrown.reason);
+    return { kind: 'rejected', reason: why, requeue: thrown.requeue, runtimeSeconds };
+  }
+  // Node's own functions answer an abort with an AbortError; the reason is what ended the task.
+  const error = reason !== undefined && readSafely(thrown, 'name') === 'AbortError' ? reason : thrown;
+  return {
+    kind: 'failure',
+    exception: describeError(error),
+    traceback: tracebackOf(error),
+    isExpected: isOneOf(error, definition.options.throws),
+    runtimeSeconds,
+  };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+function secondsSince(startedAt: number): number {
+  return (performance.now() - startedAt) / 1000;
+}
