@@ -1,0 +1,65 @@
+import { IllegalStateError } from '../errors.ts';
+import type { Unacked } from './unacked.ts';
+
+/**
+ * A message in our hands. Exactly one of ack, requeue, putBack, park and quarantine ends the hold, exactly once.
+ * Each answers whether the message was still ours; false means the lease was lost and nothing was touched.
+ */
+export class Delivery {
+  /** Its field in `unacked`: the delivery tag, or a fresh name where the tag was taken. */
+  readonly field: string;
+  readonly queue: string;
+  /** The envelope as it came, undecoded. */
+  readonly raw: string;
+  readonly #unacked: Unacked;
+  #settled: string | undefined;
+
+  constructor(unacked: Unacked, field: string, queue: string, raw: string) {
+    this.#unacked = unacked;
+    this.field = field;
+    this.queue = queue;
+    this.raw = raw;
+  }
+
+  get isSettled(): boolean {
+    return this.#settled !== undefined;
+  }
+
+  /** The instance it is held under; a process that lost its membership goes on under a new one. */
+  get instance(): string {
+    return this.#unacked.instance;
+  }
+
+  ack(): Promise<boolean> {
+    this.#settle('acknowledged');
+    return this.#unacked.ack(this.field);
+  }
+
+  requeue(): Promise<boolean> {
+    this.#settle('requeued');
+    return this.#unacked.requeue(this.field);
+  }
+
+  park(etaSeconds: number): Promise<boolean> {
+    this.#settle('parked');
+    return this.#unacked.park(this.field, this.queue, etaSeconds);
+  }
+
+  quarantine(reason: string): Promise<boolean> {
+    this.#settle('quarantined');
+    return this.#unacked.quarantine(this.field, this.queue, reason);
+  }
+
+  /** Claims the right to put it back together with others: see Unacked.putBack. */
+  release(): string {
+    this.#settle('put back');
+    return this.field;
+  }
+
+  #settle(how: string): void {
+    if (this.#settled !== undefined) {
+      throw new IllegalStateError(`delivery ${this.field} of queue "${this.queue}" is already ${this.#settled}, it cannot be ${how}`);
+    }
+    this.#settled = how;
+  }
+}

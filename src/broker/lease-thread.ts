@@ -1,0 +1,89 @@
+/**
+ * Entry of the lease thread: renews the lease and re-scores what is held, every few seconds, on a connection of its own,
+ * whatever the main thread is busy with. Ends the process when the main loop has been blocked beyond its limit: a lease
+ * renewed for a dead loop would hold its messages for ever.
+ */
+import { writeSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { openRedis } from '../redis/connection.ts';
+import { DEAD_MEMBER_TTL } from './keys.ts';
+import type { LeaseOrder, LeaseReport, LeaseThreadData } from './lease-keeper.ts';
+import { RENEW } from './scripts/lease.ts';
+
+const data = workerData as LeaseThreadData;
+const { keys, leaseSeconds, intervalSeconds, beat } = data;
+const redis = openRedis(data.connection.target, data.connection.options);
+let lease = data.lease;
+let inTrouble = false;
+let lastBeat = Atomics.load(beat, 0);
+let lastBeatAt = Date.now();
+let watchedAt = Date.now();
+let timer: NodeJS.Timeout | undefined;
+
+const report = (what: LeaseReport): void => parentPort?.postMessage(what);
+
+async function renew(): Promise<void> {
+  const { instance, held, member, consumers } = lease;
+  try {
+    const reply = await redis.run(
+      RENEW,
+      [keys.unackedIndex, held, keys.members, member, ...consumers],
+      [instance, Math.ceil(leaseSeconds), DEAD_MEMBER_TTL],
+    );
+    const [count, ...lost] = reply as [number, ...string[]];
+    if (count === -1) report({ kind: 'membership-lost', instance });
+    else if (lost.length > 0) report({ kind: 'lost', instance, fields: lost });
+    inTrouble = false;
+  } catch (error) {
+    // Once per outage; the connection itself retries and says so.
+    if (!inTrouble) report({ kind: 'trouble', message: error instanceof Error ? error.message : String(error) });
+    inTrouble = true;
+  }
+}
+
+function watchLoop(): void {
+  const now = Date.now();
+  const current = Atomics.load(beat, 0);
+  // This thread, too, was held up: the whole process was stopped (SIGSTOP, a suspended machine), not its loop blocked.
+  const wholeProcessStopped = now - watchedAt > 5000;
+  watchedAt = now;
+  if (current !== lastBeat || wholeProcessStopped) {
+    lastBeat = current;
+    lastBeatAt = now;
+    return;
+  }
+  const limit = Atomics.load(beat, 1);
+  const blocked = (now - lastBeatAt) / 1000;
+  if (blocked <= limit) return;
+  // Synchronous and by number: the main thread's streams and logger may be what is stuck.
+  writeSync(
+    2,
+    `CRITICAL: the event loop of process ${process.pid} has been blocked for ${Math.round(blocked)} s, over its limit of ${limit} s. ` +
+      `Ending the process; what it holds goes back to the queues within ${leaseSeconds} s. ` +
+      `CPU-bound tasks belong into --pool prefork or threads (setting celeriac_loop_block_limit).\n`,
+  );
+  process.kill(process.pid, 'SIGKILL');
+}
+
+async function tick(): Promise<void> {
+  watchLoop();
+  await renew();
+  timer = setTimeout(() => void tick(), intervalSeconds * 1000);
+}
+
+async function stop(): Promise<void> {
+  clearTimeout(timer);
+  await redis.close();
+  report({ kind: 'stopped' });
+  parentPort?.close();
+}
+
+parentPort?.on('message', (order: LeaseOrder) => {
+  if (order.kind === 'update') lease = order.lease;
+  else void stop();
+});
+
+// A beat that stalls between renewals is seen within a second, not within a whole interval.
+setInterval(watchLoop, 1000).unref();
+await redis.connect();
+await tick();

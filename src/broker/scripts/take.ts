@@ -1,0 +1,82 @@
+import type { Script } from '../../redis/port.ts';
+import { HOLD, JUDGE, NOW } from './hold.ts';
+
+/**
+ * Pops a batch and holds it, in one step: there is no instant at which a message is neither in its list nor in
+ * `unacked` (or, doubtful, in the aside list).
+ *
+ * KEYS  1 unacked, 2 unacked_index, 3 held, 4 aside, 5... source lists in rows of `width`: a row is emptied before the next, its lists take turns
+ * ARGV  1 free slots, 2 how many more may be held ahead, 3 how many are held ahead now, 4 byte cap of the call,
+ *       5 largest message to judge here, 6 the place in a row (from 1) served last, 7 width, 8... for each list its queue's
+ *       name as JSON text
+ * Returns { set aside, place served last, numbers of lists of a wrong type, { list number, field, message, ... } }.
+ *
+ * Free slots come first. Ahead of them only while the queue is long: never more than a quarter of what still waits, so
+ * that idle neighbours find work. Pops double from one message on, so that a row of huge ones ends the call early.
+ */
+export const TAKE: Script = {
+  name: 'take',
+  lua: `
+local unacked_key, index_key, held_key, aside_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local free, room, ahead = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local max_bytes, judge_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
+local served, width = tonumber(ARGV[6]), tonumber(ARGV[7])
+-- raises on a wrong type while nothing has been popped yet
+redis.call('HLEN', unacked_key) redis.call('ZCARD', index_key) redis.call('ZCARD', held_key) redis.call('LLEN', aside_key)
+${NOW}${JUDGE}${HOLD}
+local taken, wrong, set_aside, bytes, count = {}, {}, 0, 0, 0
+
+local function keep(list, m)
+  bytes = bytes + #m
+  count = count + 1
+  local tag = judge(m, judge_bytes)
+  if tag then
+    local n = #taken
+    taken[n + 1], taken[n + 2], taken[n + 3] = list, hold(m, tag, ARGV[7 + list]), m
+  else
+    redis.call('LPUSH', aside_key, #KEYS[4 + list] .. ':' .. KEYS[4 + list] .. m)
+    set_aside = set_aside + 1
+  end
+end
+
+for row = 0, (#KEYS - 4) / width - 1 do
+  local lengths, waiting = {}, 0
+  for q = 1, width do
+    local n = redis.pcall('LLEN', KEYS[4 + row * width + q])
+    if type(n) == 'table' then
+      wrong[#wrong + 1] = row * width + q
+      n = 0
+    end
+    lengths[q] = n
+    waiting = waiting + n
+  end
+  local beyond = math.max(count - free, 0)
+  local want = math.min(math.max(free - count, 0), waiting)
+  if room > beyond and waiting > want then
+    want = want + math.max(math.min(room - beyond, math.floor((waiting - want) / 4) - ahead - beyond), 0)
+  end
+  local step = 1
+  while want > 0 and bytes < max_bytes do
+    local share, quota = math.min(want, step), {}
+    want = want - share
+    step = step * 2
+    while share > 0 do
+      served = served % width + 1
+      if lengths[served] > 0 then
+        lengths[served] = lengths[served] - 1
+        quota[served] = (quota[served] or 0) + 1
+        share = share - 1
+      end
+    end
+    for q = 1, width do
+      if quota[q] then
+        local list = row * width + q
+        for _, m in ipairs(redis.call('RPOP', KEYS[4 + list], quota[q]) or {}) do keep(list, m) end
+      end
+    end
+  end
+end
+write_index()
+return { set_aside, served, wrong, taken }
+`,
+};

@@ -1,0 +1,158 @@
+/**
+ * The application: its settings, its tasks, and the connections that sending and reading results open when first needed.
+ * Counterpart: celery/app/base.py Celery, 5.6.3.
+ */
+import { openBackend } from '../backend/open.ts';
+import type { Backend } from '../backend/backend.ts';
+import { Bindings } from '../broker/bindings.ts';
+import { Producer } from '../broker/producer.ts';
+import { brokerSettings, type BrokerSettings } from '../broker/settings.ts';
+import { resolveConfig, type Config, type Settings } from '../config/config.ts';
+import { createLogger, type Logger } from '../log.ts';
+import { ErrorRegistry, type ErrorClass } from '../protocol/exceptions.ts';
+import { openRedis } from '../redis/connection.ts';
+import type { RedisPort } from '../redis/port.ts';
+import type { TaskContext, TaskRuntime } from '../tasks/context.ts';
+import { appMark } from '../tasks/loader.ts';
+import { TaskRegistry } from '../tasks/registry.ts';
+import { defineTask, type TaskDefinition } from '../tasks/task.ts';
+import type { DefineTask } from '../tasks/typing.ts';
+import { Releasers } from '../util/releasers.ts';
+import { AsyncResult } from './result.ts';
+import { Sender, type SendOptions } from './send.ts';
+import { Task, type ClientTask } from './task.ts';
+
+export class Celeriac {
+  /** How `-A` recognises an app, also one of another copy of this package. */
+  readonly [appMark] = true;
+  /** The app's name, for people. */
+  readonly name: string;
+  readonly registry = new TaskRegistry();
+  readonly errors = new ErrorRegistry();
+  readonly #settings: Settings;
+  readonly #releasers = new Releasers();
+  #overrides: Partial<Parameters<typeof resolveConfig>[0]> = {};
+  #config: Config | undefined;
+  #logger: Logger | undefined;
+  #broker: { settings: BrokerSettings; redis: RedisPort; bindings: Bindings; producer: Producer } | undefined;
+  #backend: Promise<Backend> | undefined;
+  readonly #sender: Sender;
+
+  /**
+   * @param settings - Celery's setting names, lower case or camelCase. @throws ConfigError, at first use, for unknown ones.
+   */
+  constructor(name: string, settings: Settings = {}) {
+    this.name = name;
+    this.#settings = settings;
+    const ports = {
+      producer: () => this.#connection().producer,
+      bindings: () => this.#connection().bindings,
+    };
+    // A getter, so that settings are resolved at first use: the command line may still override them.
+    this.#sender = new Sender(
+      Object.defineProperty(ports, 'config', { get: () => this.config }) as typeof ports & { readonly config: Config },
+    );
+  }
+
+  /** The settings in force; resolved once, at first use. */
+  get config(): Config {
+    this.#config ??= resolveConfig({ explicit: this.#settings, env: process.env, ...this.#overrides });
+    return this.#config;
+  }
+
+  get logger(): Logger {
+    this.#logger ??= createLogger();
+    return this.#logger;
+  }
+
+  /** Registers a task and returns it. See DefineTask for its forms. @throws ConfigError when it cannot be registered. */
+  readonly task: DefineTask<TaskContext<Celeriac>, ClientTask> = ((
+    name: string,
+    ...rest: [options: unknown, handler: unknown] | [handler: unknown]
+  ): Task => {
+    const [options, handler] = rest.length === 2 ? rest : [{}, rest[0]];
+    const definition = defineTask(name, options, handler);
+    this.registry.register(definition);
+    return new Task(definition, {
+      send: (task, sendOptions) => this.#sendDefined(task, sendOptions),
+      runtime: this.#runtimeForDirectCalls(),
+    });
+  }) as DefineTask<TaskContext<Celeriac>, ClientTask>;
+
+  /** Sends a task by name, whoever runs it. */
+  async sendTask<Result = unknown>(name: string, options: SendOptions = {}): Promise<AsyncResult<Result>> {
+    return this.asyncResult<Result>(await this.#sender.send(name, options));
+  }
+
+  asyncResult<Result = unknown>(id: string): AsyncResult<Result> {
+    return new AsyncResult<Result>(id, () => this.backend(), this.errors);
+  }
+
+  /** Remote failures stored under `path` (module and name, as Python has it) are thrown as this class. */
+  errorClass(path: string, errorClass: ErrorClass): void {
+    this.errors.register(path, errorClass);
+  }
+
+  /** Lets the command line or an embedding program override settings. Only before their first use. */
+  configure(overrides: { readonly cli?: Settings; readonly env?: NodeJS.ProcessEnv; readonly logger?: Logger }): void {
+    const { logger, ...rest } = overrides;
+    if (logger !== undefined) this.#logger = logger;
+    this.#overrides = { ...this.#overrides, ...rest };
+    this.#config = undefined;
+  }
+
+  /** The result backend, opened with the first call. */
+  backend(): Promise<Backend> {
+    this.#backend ??= openBackend(this.config, this.logger).then((backend) => {
+      this.#releasers.add(() => backend.close());
+      return backend;
+    });
+    return this.#backend;
+  }
+
+  /** What publishes for this app, also for the worker that runs it. */
+  get sender(): Sender {
+    return this.#sender;
+  }
+
+  /** Sends what is pending and closes every connection. Idempotent. */
+  async close(): Promise<void> {
+    await this.#broker?.producer.idle();
+    this.#broker = undefined;
+    this.#backend = undefined;
+    await this.#releasers.release();
+  }
+
+  async #sendDefined(definition: TaskDefinition, options: SendOptions): Promise<AsyncResult> {
+    const { queue, routingKey, priority, serializer, compression, timeLimit, softTimeLimit, ignoreResult, expires } = definition.options;
+    const own = { queue, routingKey, priority, serializer, compression, timeLimit, softTimeLimit, ignoreResult, expires };
+    return this.sendTask(definition.name, { ...definedOnly(own), ...options } as SendOptions);
+  }
+
+  #connection(): { redis: RedisPort; bindings: Bindings; producer: Producer } {
+    if (this.#broker === undefined) {
+      const settings = brokerSettings(this.config, 'write');
+      const redis = openRedis(settings.target, settings.connection);
+      const bindings = new Bindings(redis, settings.keys);
+      const { keys, prioritySteps, deadletterQueue } = settings;
+      const producer = new Producer({ redis, keys, bindings, prioritySteps, deadletterQueue });
+      this.#broker = { settings, redis, bindings, producer };
+      this.#releasers.add(() => redis.close());
+    }
+    return this.#broker;
+  }
+
+  #runtimeForDirectCalls(): TaskRuntime<Celeriac> {
+    return {
+      app: this,
+      loggerWith: (fields) => this.logger.child(fields),
+      // A direct call has no result and nobody who listens.
+      updateState: () => Promise.resolve(),
+      sendEvent: () => Promise.resolve(),
+    };
+  }
+}
+
+function definedOnly<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

@@ -1,0 +1,141 @@
+/**
+ * From `applyAsync` options to a published message. Counterparts: celery/app/base.py Celery.send_task and
+ * celery/app/amqp.py (Router, send_task_message), 5.6.3.
+ */
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Producer } from '../broker/producer.ts';
+import type { Bindings } from '../broker/bindings.ts';
+import type { Config } from '../config/config.ts';
+import { ConfigError } from '../errors.ts';
+import { compress } from '../protocol/compression.ts';
+import type { Envelope } from '../protocol/envelope.ts';
+import { anonNodename } from '../protocol/nodename.ts';
+import { encodePayload } from '../protocol/serializers.ts';
+import { buildTaskMessage, type TaskMessage } from '../protocol/task-publish.ts';
+import { findCurrentTask } from '../tasks/context.ts';
+
+/** How a task is sent; Celery's `apply_async` options in camelCase. Left out: what the task, then the app's settings say. */
+export interface SendOptions {
+  readonly args?: readonly unknown[];
+  readonly kwargs?: Readonly<Record<string, unknown>>;
+  /** Seconds until it may start. */
+  readonly countdown?: number;
+  /** The moment it may start. */
+  readonly eta?: Date | string;
+  /** Seconds, or the moment, after which it must not start any more. */
+  readonly expires?: number | Date | string | null;
+  readonly queue?: string;
+  readonly exchange?: string;
+  readonly routingKey?: string;
+  /** 0 is served first on Redis. */
+  readonly priority?: number;
+  readonly taskId?: string;
+  readonly serializer?: string;
+  readonly compression?: string;
+  /** Seconds; hard limit. */
+  readonly timeLimit?: number;
+  /** Seconds. */
+  readonly softTimeLimit?: number;
+  readonly ignoreResult?: boolean;
+  readonly headers?: Readonly<Record<string, unknown>>;
+  readonly shadow?: string;
+  readonly retries?: number;
+  readonly groupId?: string;
+  readonly groupIndex?: number;
+  readonly rootId?: string;
+  readonly parentId?: string;
+  readonly replyTo?: string;
+  readonly argsrepr?: string;
+  readonly kwargsrepr?: string;
+  /** Further message properties: app_id, message_id ... */
+  readonly properties?: Readonly<Record<string, unknown>>;
+}
+
+export interface SenderPorts {
+  readonly config: Config;
+  readonly producer: () => Producer;
+  readonly bindings: () => Bindings;
+}
+
+/** Celery gives each thread of a producer one; the RPC backend would listen there. */
+const REPLY_TO = randomUUID();
+const ORIGIN = anonNodename(process.pid, hostname());
+
+export class Sender {
+  readonly #ports: SenderPorts;
+
+  constructor(ports: SenderPorts) {
+    this.#ports = ports;
+  }
+
+  /** Publishes a task; resolves to its id when Redis has it. Throws ConfigError or EncodeError before anything is sent. */
+  async send(taskName: string, options: SendOptions = {}): Promise<string> {
+    const { config } = this.#ports;
+    const { timeLimit, softTimeLimit } = options;
+    if (timeLimit !== undefined && softTimeLimit !== undefined && softTimeLimit > timeLimit) {
+      throw new ConfigError(`task "${taskName}": softTimeLimit (${softTimeLimit}) must not exceed timeLimit (${timeLimit})`);
+    }
+    const id = options.taskId ?? randomUUID();
+    // What a task sends belongs to it. Celery: Celery.send_task, add_to_parent.
+    const parent = findCurrentTask()?.request;
+    const message = buildTaskMessage({
+      ...definedOnly(options),
+      id,
+      task: taskName,
+      origin: ORIGIN,
+      rootId: options.rootId ?? parent?.rootId ?? parent?.id ?? null,
+      parentId: options.parentId ?? parent?.id ?? null,
+      replyTo: options.replyTo ?? REPLY_TO,
+    });
+    const serializer = options.serializer ?? config.taskSerializer;
+    await this.publish(message, { ...options, serializer, compression: options.compression ?? config.taskCompression ?? undefined });
+    return id;
+  }
+
+  /** Publishes a message that is built already: a task's, or its retry. */
+  async publish(
+    message: TaskMessage,
+    route: Pick<SendOptions, 'queue' | 'exchange' | 'routingKey' | 'priority'> & { serializer: string; compression?: string | undefined },
+  ): Promise<void> {
+    const { config, producer, bindings } = this.#ports;
+    const queue = route.queue ?? config.taskDefaultQueue;
+    // Both given: a named exchange decides. Else straight to the queue, as Celery does for direct ones.
+    const isExchange = route.exchange !== undefined && route.exchange !== '' && route.routingKey !== undefined && route.queue === undefined;
+    const exchange = isExchange ? (route.exchange ?? '') : '';
+    const routingKey = isExchange ? (route.routingKey ?? queue) : queue;
+    if (!isExchange) await bindings().declare(queue, queue, queue);
+    const envelope = await this.#envelope(message, { ...route, exchange, routingKey });
+    await producer().publish(envelope, exchange, routingKey);
+  }
+
+  async #envelope(
+    { headers, body, properties }: TaskMessage,
+    route: { exchange: string; routingKey: string; priority?: number; serializer: string; compression?: string | undefined },
+  ): Promise<Envelope> {
+    const payload = encodePayload(body, route.serializer);
+    let data: Buffer = typeof payload.data === 'string' ? Buffer.from(payload.data) : payload.data;
+    if (route.compression !== undefined) {
+      const compressed = await compress(data, route.compression);
+      headers['compression'] = compressed.contentType;
+      data = compressed.data;
+    }
+    return {
+      body: data.toString('base64'),
+      contentType: payload.contentType,
+      contentEncoding: payload.contentEncoding,
+      headers,
+      properties: {
+        ...properties,
+        delivery_info: { exchange: route.exchange, routing_key: route.routingKey },
+        priority: route.priority ?? this.#ports.config.taskDefaultPriority ?? 0,
+        body_encoding: 'base64',
+        delivery_tag: randomUUID(),
+      },
+    };
+  }
+}
+
+function definedOnly<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}

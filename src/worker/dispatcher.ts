@@ -1,0 +1,113 @@
+/**
+ * Gives reserved requests to free slots, in order. `#fill` is synchronous, so counters never change between look and leap.
+ *
+ * A slot is free again as soon as the handler has ended, while its result is still on the way to Redis; how many may be on
+ * the way is bounded, so that a backend that is away stops the work instead of filling the memory.
+ */
+import type { Demand } from '../broker/fetcher.ts';
+import type { Background } from '../util/background.ts';
+import type { Pool } from './pool/pool.ts';
+import type { Request } from './request.ts';
+import type { WorkerState } from './state.ts';
+
+/** A settlement under way; wrapped, since a promise of a promise is only one promise. */
+export interface Settling {
+  readonly settled: Promise<void>;
+}
+
+export interface DispatcherOptions {
+  readonly state: WorkerState;
+  readonly pool: Pool;
+  readonly background: Background;
+  /** How many un-acknowledged messages may be held; Infinity: no limit. */
+  readonly prefetchCount: number;
+  /** Runs a request that got a slot; settles when the slot is free again, while its settlement may still be under way. */
+  readonly execute: (request: Request) => Promise<Settling | undefined>;
+  /** Demand has changed. */
+  readonly changed: () => void;
+}
+
+/** Results on their way to Redis beyond which nothing new is started. */
+const MAX_UNSETTLED = 1000;
+/** A worker without a prefetch limit still holds no more than this ahead of its slots. */
+const MAX_AHEAD = 10_000;
+
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #ahead: number;
+  #running = 0;
+  #unsettled = 0;
+  #stopped = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    this.#ahead = Math.min(MAX_AHEAD, Math.max(0, options.prefetchCount - options.pool.concurrency));
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  reserve(request: Request): void {
+    this.#options.state.reserved.push(request);
+    this.#fill();
+  }
+
+  /** What the worker can take now. Looks ahead only when half of what it may hold ahead is used up: fewer, larger takes. */
+  demand(): Demand {
+    const { pool, state } = this.#options;
+    if (this.#stopped || this.#unsettled >= MAX_UNSETTLED) return { free: 0, room: 0, ahead: 0 };
+    const reserved = state.reserved.length;
+    const free = Math.max(0, pool.concurrency - this.#running - reserved);
+    const ahead = Math.max(0, reserved + this.#running - pool.concurrency);
+    const room = ahead * 2 <= this.#ahead ? this.#ahead - ahead : 0;
+    return { free, room, ahead };
+  }
+
+  /** Starts nothing more; what waits stays in `state.reserved`. Settles when all that runs is settled. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#running === 0 && this.#unsettled === 0) return;
+    await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #fill(): void {
+    const { state, pool, background } = this.#options;
+    while (!this.#stopped && this.#running < pool.concurrency && this.#unsettled < MAX_UNSETTLED) {
+      const request = state.reserved.shift();
+      if (request === undefined) return;
+      this.#running += 1;
+      background.run(`running task ${request.id}`, this.#occupy(request));
+    }
+  }
+
+  async #occupy(request: Request): Promise<void> {
+    let settlement: Settling | undefined;
+    try {
+      settlement = await this.#options.execute(request);
+    } finally {
+      this.#running -= 1;
+      if (settlement === undefined) this.#freed();
+    }
+    if (settlement === undefined) return;
+    this.#unsettled += 1;
+    this.#freed();
+    try {
+      await settlement.settled;
+    } finally {
+      this.#unsettled -= 1;
+      this.#freed();
+    }
+  }
+
+  #freed(): void {
+    this.#fill();
+    this.#options.changed();
+    if (this.#running === 0 && this.#unsettled === 0) {
+      const waiting = this.#idle;
+      this.#idle = [];
+      for (const resolve of waiting) resolve();
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * What becomes of a message once its task is known: revoked? expired? for later? else reserved. Built once per task type.
+ * Counterpart: celery/worker/strategy.py default, 5.6.3.
+ *
+ * Differs from Celery: a message for later is parked in Redis, not kept in memory, so that it takes no prefetch slot and
+ * outlives this worker. Its body is read only when it is due.
+ */
+import type { Delivery } from '../broker/delivery.ts';
+import { InvalidTaskError } from '../errors.ts';
+import { parseIso8601 } from '../protocol/iso8601.ts';
+import type { TaskBody, TaskHeaders } from '../protocol/task-message.ts';
+import type { TaskMessage } from './receiver.ts';
+import { Request } from './request.ts';
+import type { TaskType } from './task-type.ts';
+
+/** Takes over a message; a promise where something had to be waited for. Throws what is wrong with the message. */
+export type Strategy = (delivery: Delivery, message: TaskMessage) => Promise<void> | undefined;
+
+export interface StrategyPorts {
+  readonly hostname: string;
+  readonly isRevoked: (id: string) => boolean;
+  readonly readBody: (envelope: TaskMessage['envelope']) => TaskBody | Promise<TaskBody>;
+  readonly received: (headers: TaskHeaders, eta: string | null) => void;
+  readonly reserve: (request: Request) => void;
+  readonly revoke: (delivery: Delivery, headers: TaskHeaders, type: TaskType, reason: 'revoked' | 'expired') => Promise<void>;
+  readonly park: (delivery: Delivery, etaSeconds: number) => Promise<void>;
+}
+
+export function createStrategy(type: TaskType, ports: StrategyPorts): Strategy {
+  const { hostname, isRevoked, readBody, received, reserve, revoke, park } = ports;
+  return (delivery, message) => {
+    const { envelope, headers } = message;
+    const now = Date.now();
+    const expiresAtMs = moment('expires', headers.expires);
+    const etaMs = moment('eta', headers.eta);
+    if (isRevoked(headers.id)) return revoke(delivery, headers, type, 'revoked');
+    if (expiresAtMs !== null && now > expiresAtMs) return revoke(delivery, headers, type, 'expired');
+    if (etaMs !== null && etaMs > now) {
+      received(headers, headers.eta);
+      return park(delivery, etaMs / 1000);
+    }
+    const proceed = (body: TaskBody): void => {
+      received(headers, null);
+      reserve(new Request({ type, delivery, envelope, headers, body, expiresAtMs, hostname }));
+    };
+    const body = message.body ?? readBody(envelope);
+    if (body instanceof Promise) return body.then(proceed);
+    proceed(body);
+    return undefined;
+  };
+}
+
+/** Unix milliseconds of a header; a text without a zone is UTC (protocol 2). */
+function moment(name: string, value: string | number | null): number | null {
+  if (value === null || value === '') return null;
+  if (typeof value === 'number') return value * 1000;
+  const instant = parseIso8601(value);
+  if (instant === null) throw new InvalidTaskError(`invalid ${name} value ${JSON.stringify(value)}: not an ISO 8601 time`);
+  return instant.epochMs;
+}

@@ -1,0 +1,32 @@
+/**
+ * All that is the same for every request of a task type, worked out once. Counterpart: the closure over task attributes in
+ * celery/worker/strategy.py default, 5.6.3.
+ */
+import type { Config } from '../config/config.ts';
+import type { TaskDefinition } from '../tasks/task.ts';
+
+export interface TaskType {
+  readonly definition: TaskDefinition;
+  readonly acksLate: boolean;
+  readonly acksOnFailureOrTimeout: boolean;
+  readonly ignoreResult: boolean;
+  readonly storeErrorsEvenIfIgnored: boolean;
+  readonly trackStarted: boolean;
+  readonly resultExtended: boolean;
+  /** Seconds a result is kept; undefined: as the backend does. */
+  readonly resultExpires: number | null | undefined;
+}
+
+export function compileTaskType(definition: TaskDefinition, config: Config): TaskType {
+  const { options } = definition;
+  return {
+    definition,
+    acksLate: options.acksLate ?? config.taskAcksLate,
+    acksOnFailureOrTimeout: options.acksOnFailureOrTimeout ?? config.taskAcksOnFailureOrTimeout,
+    ignoreResult: options.ignoreResult ?? config.taskIgnoreResult,
+    storeErrorsEvenIfIgnored: options.storeErrorsEvenIfIgnored ?? config.taskStoreErrorsEvenIfIgnored,
+    trackStarted: options.trackStarted ?? config.taskTrackStarted,
+    resultExtended: config.resultExtended,
+    resultExpires: options.resultExpires,
+  };
+}

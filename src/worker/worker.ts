@@ -1,0 +1,336 @@
+/**
+ * The worker: an ordered list of parts, started forwards and stopped backwards. Counterpart: celery/worker/worker.py
+ * WorkController and its consumer's bootsteps, 5.6.3.
+ *
+ *   new -start()-> running -stop('warm')-> stopping -> stopped          warm: what runs is finished, the rest put back
+ *                          \-stop('cold')-> stopping -> stopped         cold: what runs is put back too where it acks late
+ */
+import type { Backend } from '../backend/backend.ts';
+import { openBackend } from '../backend/open.ts';
+import { Channel, type QueueDeclaration } from '../broker/channel.ts';
+import type { Delivery } from '../broker/delivery.ts';
+import { sendReply } from '../broker/replies.ts';
+import { bindingMember } from '../broker/bindings.ts';
+import { brokerSettings, type BrokerSettings } from '../broker/settings.ts';
+import type { Celeriac } from '../client/app.ts';
+import type { Config } from '../config/config.ts';
+import { IllegalStateError, NotRegisteredError, TaskRevokedError } from '../errors.ts';
+import { sentences, type Logger } from '../log.ts';
+import { toWireException } from '../protocol/exceptions.ts';
+import { acceptSet } from '../protocol/serializers.ts';
+import type { TaskHeaders } from '../protocol/task-message.ts';
+import { openSubscriber } from '../redis/subscriber.ts';
+import type { TaskRuntime } from '../tasks/context.ts';
+import { Background } from '../util/background.ts';
+import { Releasers } from '../util/releasers.ts';
+import { Dispatcher, type Settling } from './dispatcher.ts';
+import { controlCommands } from './panel.ts';
+import { Pidbox } from './pidbox.ts';
+import { AsyncPool } from './pool/async.ts';
+import type { Pool } from './pool/pool.ts';
+import { Receiver } from './receiver.ts';
+import type { Request } from './request.ts';
+import { sendRetry } from './retry.ts';
+import { Settlement } from './settle.ts';
+import { WorkerState } from './state.ts';
+import { createStrategy, type Strategy } from './strategy.ts';
+import { compileTaskType } from './task-type.ts';
+
+export interface WorkerOptions {
+  /** Full node name, `celery@host`. */
+  readonly nodename: string;
+  readonly pool: 'async' | 'solo';
+  readonly concurrency: number;
+  readonly queues: readonly QueueDeclaration[];
+  readonly prefetchMultiplier: number;
+}
+
+/** How long the first TERM waits for tasks is the caller's to say; a cold stop does not wait for them. */
+export type StopMode = 'warm' | 'cold';
+
+export class Worker {
+  readonly nodename: string;
+  readonly state = new WorkerState();
+  readonly #app: Celeriac;
+  readonly #options: WorkerOptions;
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #broker: BrokerSettings;
+  readonly #background: Background;
+  readonly #releasers = new Releasers();
+  readonly #channel: Channel;
+  readonly #pool: Pool;
+  readonly #dispatcher: Dispatcher;
+  readonly #strategies = new Map<string, Strategy>();
+  #backend: Backend | undefined;
+  #settlement: Settlement | undefined;
+  #receiver: Receiver | undefined;
+  #pidbox: Pidbox | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(app: Celeriac, options: WorkerOptions) {
+    this.#app = app;
+    this.#options = options;
+    this.#config = app.config;
+    this.#logger = app.logger;
+    this.nodename = options.nodename;
+    this.#broker = brokerSettings(this.#config, 'read');
+    this.#background = new Background((what, error) => {
+      this.#logger.critical(`Unexpected failure of ${what}`, { error });
+    });
+    this.#pool = new AsyncPool(options.pool, options.pool === 'solo' ? 1 : options.concurrency, this.#runtime());
+    this.#channel = this.#createChannel();
+    const { prefetchMultiplier } = options;
+    this.#dispatcher = new Dispatcher({
+      state: this.state,
+      pool: this.#pool,
+      background: this.#background,
+      prefetchCount: prefetchMultiplier === 0 ? Infinity : prefetchMultiplier * this.#pool.concurrency,
+      execute: (request) => this.#execute(request),
+      changed: () => this.#channel.changed(),
+    });
+  }
+
+  /** Settles when the worker consumes. Rejects, everything undone, when it can't. */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      this.#channel.destroy();
+      await this.#releasers.release();
+      throw error;
+    }
+  }
+
+  /** Idempotent: a second call waits for the first, a cold one cuts the waiting of a warm one short. */
+  stop(mode: StopMode = 'warm'): Promise<void> {
+    this.#stopping ??= this.#stop(mode);
+    return this.#stopping;
+  }
+
+  async #start(): Promise<void> {
+    const { accept, maxBodyBytes } = this.#limits();
+    const backend = await openBackend(this.#config, this.#logger, { keepForEver: true });
+    this.#backend = backend;
+    this.#releasers.add(() => backend.close());
+    const settlement = new Settlement({
+      backend,
+      logger: this.#logger,
+      hostname: this.nodename,
+      end: (delivery, verb) => this.#end(delivery, verb),
+      sendRetry: (request, outcome) => sendRetry(this.#app.sender, request, outcome),
+    });
+    this.#settlement = settlement;
+    this.#receiver = new Receiver({
+      logger: this.#logger,
+      background: this.#background,
+      accept,
+      maxBodyBytes,
+      strategyOf: (name) => this.#strategies.get(name),
+      refuseUnknown: (delivery, headers, error) => this.#refuseUnknown(delivery, headers, error),
+      quarantine: (delivery, reason) => this.#quarantine(delivery, reason),
+    });
+    this.#compileStrategies(settlement, this.#receiver);
+    await this.#pool.start();
+    await this.#channel.start();
+    if (this.#config.workerEnableRemoteControl) await this.#startPidbox(accept, maxBodyBytes);
+  }
+
+  async #stop(mode: StopMode): Promise<void> {
+    await this.#pidbox?.stop();
+    await this.#channel.stopTaking();
+    const finished = this.#dispatcher.stop();
+    const waiting = this.state.reserved.splice(0).map((request) => request.delivery);
+    if (mode === 'cold') {
+      const running = [...this.state.active.values()].filter((request) => !request.isAcknowledged);
+      await this.#channel.putBack([...running.filter((request) => !request.delivery.isSettled).map((request) => request.delivery), ...waiting]);
+    } else {
+      const restored = await this.#channel.putBack(waiting);
+      if (restored > 0) this.#logger.info(`Restored ${restored} unacknowledged message(s)`);
+      await finished;
+      await this.#background.idle();
+    }
+    await this.#pool.stop();
+    await this.#channel.leave();
+    await this.#releasers.release();
+    await this.#app.close();
+  }
+
+  #compileStrategies(settlement: Settlement, receiver: Receiver): void {
+    for (const definition of this.#app.registry) {
+      const type = compileTaskType(definition, this.#config);
+      const strategy = createStrategy(type, {
+        hostname: this.nodename,
+        isRevoked: (id) => this.state.revoked.has(id),
+        readBody: (envelope) => receiver.readBody(envelope),
+        received: (headers, eta) => this.#logReceived(headers, eta),
+        reserve: (request) => this.#dispatcher.reserve(request),
+        revoke: (delivery, headers, taskType, reason) => settlement.revoke(delivery, headers, taskType, reason),
+        park: (delivery, etaSeconds) => this.#park(delivery, etaSeconds),
+      });
+      this.#strategies.set(definition.name, strategy);
+    }
+  }
+
+  /** Runs what got a slot. The slot is free when this settles; the settlement goes on by itself. */
+  async #execute(request: Request): Promise<Settling | undefined> {
+    const settlement = this.#settlement as Settlement;
+    // Between receipt and now the task may have been revoked, or its time may have passed.
+    const refusal = this.state.revoked.has(request.id) ? 'revoked' : request.isExpired(Date.now()) ? 'expired' : undefined;
+    if (refusal !== undefined) {
+      await settlement.revoke(request.delivery, request.headers, request.type, refusal);
+      return undefined;
+    }
+    request.startedAt = Date.now() / 1000;
+    this.state.active.set(request.id, request);
+    this.state.accepted(request.name);
+    try {
+      if (!request.type.acksLate) {
+        // Accepted means acknowledged: whoever is not sure to be the only holder does not start.
+        if (!(await this.#end(request.delivery, 'ack'))) {
+          this.state.active.delete(request.id);
+          return undefined;
+        }
+        request.isAcknowledged = true;
+      }
+      if (request.type.trackStarted) this.#background.run('storing STARTED', settlement.storeStarted(request));
+      const outcome = await this.#pool.run(request);
+      return { settled: this.#settle(settlement.settle(request, outcome), request) };
+    } catch (error) {
+      this.state.active.delete(request.id);
+      throw error;
+    }
+  }
+
+  async #settle(settled: Promise<void>, request: Request): Promise<void> {
+    try {
+      await settled;
+    } finally {
+      if (this.state.active.get(request.id) === request) this.state.active.delete(request.id);
+    }
+  }
+
+  async #end(delivery: Delivery, verb: 'ack' | 'requeue'): Promise<boolean> {
+    const ours = await (verb === 'ack' ? delivery.ack() : delivery.requeue());
+    this.#channel.forget(delivery);
+    if (!ours) {
+      this.#logger.warn(`Lease lost: message ${delivery.field} of queue "${delivery.queue}" was restored by somebody else and is not touched`);
+    }
+    return ours;
+  }
+
+  async #park(delivery: Delivery, etaSeconds: number): Promise<void> {
+    await delivery.park(etaSeconds);
+    this.#channel.forget(delivery);
+    this.#channel.noteParked(etaSeconds);
+  }
+
+  async #quarantine(delivery: Delivery, reason: string): Promise<void> {
+    await delivery.quarantine(reason);
+    this.#channel.forget(delivery);
+  }
+
+  async #refuseUnknown(delivery: Delivery, headers: TaskHeaders, error: NotRegisteredError): Promise<void> {
+    this.#logger.error(sentences.unknownTask(headers.task, delivery.raw), { task_id: headers.id, task_name: headers.task });
+    await this.#backend?.store({
+      taskId: headers.id,
+      groupId: headers.group,
+      parentId: headers.parentId,
+      state: 'FAILURE',
+      result: toWireException(error),
+      traceback: null,
+      children: [],
+    });
+    await this.#quarantine(delivery, error.message);
+  }
+
+  #logReceived(headers: TaskHeaders, eta: string | null): void {
+    if (!this.#logger.isEnabled('info')) return;
+    const sentence = sentences.taskReceived(headers.shadow ?? headers.task, headers.id, eta);
+    this.#logger.info(sentence, { task_id: headers.id, task_name: headers.task });
+  }
+
+  async #startPidbox(accept: ReadonlySet<string>, maxBodyBytes: number): Promise<void> {
+    const { keys, target, connection, fanout } = this.#broker;
+    const exchange = `${this.#config.controlExchange}.pidbox`;
+    const queue = `${this.nodename}.${exchange}`;
+    const { redis } = this.#channel;
+    const member = bindingMember(keys, { routingKey: '', pattern: '', queue });
+    const pidbox = new Pidbox({
+      nodename: this.nodename,
+      subscriber: openSubscriber(target, connection),
+      channel: fanout.channel(exchange),
+      accept,
+      maxBodyBytes,
+      logger: this.#logger,
+      background: this.#background,
+      commands: controlCommands({
+        state: this.state,
+        pool: this.#pool,
+        logger: this.#logger,
+        storeRevoked: (id) => this.#storeRevoked(id),
+      }),
+      reply: (replyExchange, routingKey, envelope) => sendReply(redis, keys, replyExchange, routingKey, envelope),
+      declare: async () => void (await redis.command('SADD', keys.binding(exchange), member)),
+      remove: async () => void (await redis.command('SREM', keys.binding(exchange), member)),
+    });
+    await pidbox.start();
+    this.#pidbox = pidbox;
+  }
+
+  /** Celery 5.6 writes REVOKED as soon as it hears of a revoke, whatever it knows of the task. */
+  async #storeRevoked(id: string): Promise<void> {
+    await this.#backend?.store({
+      taskId: id,
+      groupId: null,
+      parentId: null,
+      state: 'REVOKED',
+      result: toWireException(new TaskRevokedError('revoked')),
+      traceback: null,
+      children: null,
+    });
+  }
+
+  #limits(): { accept: ReadonlySet<string>; maxBodyBytes: number } {
+    return { accept: acceptSet(this.#config.acceptContent), maxBodyBytes: this.#config.celeriacMaxMessageBytes };
+  }
+
+  #runtime(): TaskRuntime<Celeriac> {
+    return {
+      app: this.#app,
+      loggerWith: (fields) => this.#logger.child(fields),
+      updateState: async (request, taskId, state, meta) => {
+        if (this.#backend === undefined) throw new IllegalStateError('the worker is not started');
+        await this.#backend.store({
+          taskId,
+          groupId: request.group,
+          parentId: request.parentId,
+          state,
+          result: meta,
+          traceback: null,
+          children: [],
+        });
+      },
+      sendEvent: () => Promise.resolve(),
+    };
+  }
+
+  #createChannel(): Channel {
+    const { queues } = this.#options;
+    const config = this.#config;
+    const hard = config.taskTimeLimit;
+    return new Channel({
+      ...this.#broker,
+      logger: this.#logger,
+      nodename: this.nodename,
+      queues,
+      leaseSeconds: config.celeriacLeaseSeconds,
+      recoveryIntervalSeconds: config.celeriacRecoveryInterval,
+      loopBlockLimitSeconds: config.celeriacLoopBlockLimit ?? (hard === null ? this.#broker.visibilityTimeoutSeconds : hard + 30),
+      maxMessageBytes: config.celeriacMaxMessageBytes,
+      quarantineMaxLength: config.celeriacQuarantineMaxLength,
+      demand: () => this.#dispatcher.demand(),
+      deliver: (deliveries) => this.#receiver?.receive(deliveries),
+    });
+  }
+}
