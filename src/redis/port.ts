@@ -19,8 +19,14 @@ export interface RedisEvents {
   retrying: (delayMs: number, attempt: number, error: Error | null) => void;
 }
 
+/**
+ * Replies are as RESP2 gives them, whatever the case of the command's name: HGETALL is a flat list, nil is null. A refusal
+ * of Redis rejects with RedisReplyError, a lost connection with BrokerConnectionError. Commands issued while the connection
+ * is down wait for it; those without a reply when it was lost are sent again (see RedisOptions.resend), so they must be
+ * idempotent.
+ */
 export interface RedisPort {
-  /** `host:port/db` for people and logs; never holds a password. */
+  /** The URL as Celery logs it, redis://host:port/db; a password is `**`. */
   readonly displayUrl: string;
   readonly isReady: boolean;
 
@@ -39,7 +45,7 @@ export interface RedisPort {
   on<E extends keyof RedisEvents>(event: E, listener: RedisEvents[E]): void;
   off<E extends keyof RedisEvents>(event: E, listener: RedisEvents[E]): void;
 
-  /** Waits for what was sent, then closes. Idempotent. */
+  /** Waits for what was sent (5 s at most; so rather destroy() a blocking read), then closes. Idempotent. */
   close(): Promise<void>;
   /** Drops the socket at once; whatever waits is rejected. */
   destroy(): void;

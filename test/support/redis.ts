@@ -5,6 +5,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -99,7 +100,10 @@ export async function startServer(
     ...extraArgs,
   ];
   const child = await spawnServer(args);
-  const onExit = (): void => void child.kill('SIGKILL');
+  const onExit = (): void => {
+    child.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  };
   process.once('exit', onExit);
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     process.off('exit', onExit);

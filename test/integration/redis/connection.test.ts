@@ -5,6 +5,7 @@ import { BrokerConnectionError, RedisReplyError } from '../../../src/errors.ts';
 import { openRedis } from '../../../src/redis/connection.ts';
 import { type RedisOptions } from '../../../src/redis/options.ts';
 import { type RedisPort, type Script } from '../../../src/redis/port.ts';
+import { requireServer } from '../../../src/redis/server-info.ts';
 import { parseRedisTarget } from '../../../src/redis/url.ts';
 import { freePort, startServer, testRedis, type TestRedis, type TestServer } from '../../support/redis.ts';
 
@@ -122,6 +123,19 @@ describe('commands', () => {
     const replies = await Promise.all(Array.from({ length: 1_000 }, (_, index) => port.command('ECHO', index)));
     expect(replies).toEqual(Array.from({ length: 1_000 }, (_, index) => String(index)));
   });
+});
+
+test('the server tells what it is, and is accepted', async () => {
+  const info = await requireServer(open(redis.url));
+  expect(info).toMatchObject({ mode: 'standalone', clusterEnabled: false, role: 'master' });
+  expect(info.version).toMatch(/^\d+\.\d+/);
+});
+
+test('a real Cluster node is refused, and a user who may not ask INFO is not', async () => {
+  const cluster = await server(['--cluster-enabled', 'yes']);
+  await expect(requireServer(open(cluster.url))).rejects.toThrow(/is a Redis Cluster/);
+  const guarded = await server(['--user', 'mute', 'on', 'nopass', '~*', '+@all', '-info']);
+  expect(await requireServer(open(`redis://mute:x@127.0.0.1:${guarded.port}`))).toMatchObject({ version: null });
 });
 
 describe('scripts', () => {
