@@ -5,7 +5,7 @@
  */
 const layers = [
   ['^src/util/', '^src/errors\\.ts$'],
-  ['^src/log\\.ts$', '^src/config\\.ts$', '^src/config/'],
+  ['^src/log\\.ts$', '^src/log/', '^src/config/'],
   ['^src/protocol/'],
   ['^src/redis\\.ts$', '^src/redis/'],
   ['^src/broker/', '^src/backend/'],
@@ -21,7 +21,12 @@ const upward = layers.slice(0, -1).map((from, depth) => ({
   severity: 'error',
   comment: 'Imports go down. Need something from above? Declare a small port below and hand it in.',
   from: { path: from.join('|') },
-  to: { path: layers.slice(depth + 1).flat().join('|') },
+  to: {
+    path: layers
+      .slice(depth + 1)
+      .flat()
+      .join('|'),
+  },
 }));
 
 const strangers = (a, b) => [
@@ -42,7 +47,12 @@ module.exports = {
     ...upward,
     ...strangers('broker', 'backend'),
     ...strangers('worker', 'beat'),
-    { name: 'manager-never-knows-the-worker', severity: 'error', from: { path: '^src/manager/' }, to: { path: '^src/worker/' } },
+    {
+      name: 'manager-never-knows-the-worker',
+      severity: 'error',
+      from: { path: '^src/manager/' },
+      to: { path: '^src/worker/' },
+    },
     onlyIn('ioredis-only-in-redis', 'ioredis', ['^src/redis/']),
     onlyIn('winston-only-in-log', 'winston', ['^src/log\\.ts$']),
     onlyIn('express-only-in-the-api', 'express', ['^src/manager/api/']),
@@ -52,6 +62,10 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js', '.mjs', '.cjs', '.d.ts'], exportsFields: ['exports'], conditionNames: ['import', 'types', 'node', 'default'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.mjs', '.cjs', '.d.ts'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+    },
   },
 };

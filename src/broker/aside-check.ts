@@ -5,7 +5,7 @@
  */
 import type { Logger } from '../log.ts';
 import { decodeEnvelope } from '../protocol/envelope.ts';
-import { assertRestorable } from '../protocol/redelivery.ts';
+import { assertRestorable, normalizeHeaders } from '../protocol/redelivery.ts';
 import type { RedisPort } from '../redis/port.ts';
 import type { BrokerKeys } from './keys.ts';
 import { ADMIT, CONDEMN } from './scripts/aside.ts';
@@ -22,6 +22,13 @@ export interface Admitted {
   readonly field: string;
   readonly queue: string;
   readonly raw: string;
+}
+
+/** A message that may enter `unacked`, as bytes and as text. */
+interface Sound {
+  readonly bytes: Buffer;
+  readonly raw: string;
+  readonly tag: string;
 }
 
 /** Entries looked at in one go; each may be as large as a message gets. */
@@ -44,42 +51,53 @@ export class AsideCheck {
       for (const entry of entries.reverse()) {
         const { list, message } = splitEntry(entry);
         const queue = queueOf(list);
-        const tag = this.#judge(message);
-        if (typeof tag === 'string') admitted.push(...(await this.#admit(instance, entry, message, tag, queue)));
-        else await this.#condemn(instance, entry, message, queue, tag.reason);
+        const verdict = this.#judge(message);
+        if ('tag' in verdict) admitted.push(...(await this.#admit(instance, entry, queue, verdict)));
+        else await this.#condemn(instance, entry, message, queue, verdict.reason);
       }
     }
   }
 
-  #judge(message: Buffer): string | { reason: string } {
+  #judge(message: Buffer): Sound | { readonly reason: string } {
     const { maxMessageBytes } = this.#options;
     if (message.length > maxMessageBytes) {
-      return { reason: `the message has ${message.length} bytes, over celeriac_max_message_bytes (${maxMessageBytes})` };
+      return {
+        reason: `the message has ${message.length} bytes, over celeriac_max_message_bytes (${maxMessageBytes})`,
+      };
     }
     try {
-      const raw = message.toString();
-      assertRestorable(raw);
-      return decodeEnvelope(raw).properties['delivery_tag'] as string;
+      // As latin1, so that bytes beyond ASCII pass through unchanged. Python runs messages with headers null, but loses
+      // them when it restores them.
+      const bytes = Buffer.from(normalizeHeaders(message.toString('latin1')), 'latin1');
+      assertRestorable(bytes);
+      const raw = bytes.toString();
+      return { bytes, raw, tag: decodeEnvelope(raw).properties['delivery_tag'] as string };
     } catch (error) {
       return { reason: error instanceof Error ? error.message : String(error) };
     }
   }
 
-  async #admit(instance: string, entry: Buffer, message: Buffer, tag: string, queue: string): Promise<Admitted[]> {
+  async #admit(instance: string, entry: Buffer, queue: string, { bytes, raw, tag }: Sound): Promise<Admitted[]> {
     const { redis, keys } = this.#options;
     const fields = await redis.run(
       ADMIT,
       [keys.unacked, keys.unackedIndex, keys.held(instance), keys.aside(instance)],
-      [entry, message, tag, JSON.stringify(queue)],
+      [entry, bytes, tag, JSON.stringify(queue)],
     );
     const [field] = fields as string[];
-    return field === undefined || field === '' ? [] : [{ field, queue, raw: message.toString() }];
+    return field === undefined || field === '' ? [] : [{ field, queue, raw }];
   }
 
   async #condemn(instance: string, entry: Buffer, message: Buffer, queue: string, reason: string): Promise<void> {
     const { redis, keys, logger, quarantineMaxLength } = this.#options;
-    logger.critical(`Can't decode message of queue "${queue}": ${reason}. Its ${message.length} bytes are kept in ${keys.quarantine}`);
-    await redis.run(CONDEMN, [keys.aside(instance), keys.quarantine], [quarantineMaxLength, instance, entry, queue, reason, message]);
+    logger.critical(
+      `Can't decode message of queue "${queue}": ${reason}. Its ${message.length} bytes are kept in ${keys.quarantine}`,
+    );
+    await redis.run(
+      CONDEMN,
+      [keys.aside(instance), keys.quarantine],
+      [quarantineMaxLength, instance, entry, queue, reason, message],
+    );
   }
 }
 

@@ -80,7 +80,11 @@ export class Bindings {
   /** Writes a queue's binding, once per connection. */
   async declare(queue: string, exchange: string, routingKey: string): Promise<void> {
     const type = this.typeOf(exchange);
-    const member = bindingMember(this.#keys, { routingKey, pattern: type === 'topic' ? topicPattern(routingKey) : '', queue });
+    const member = bindingMember(this.#keys, {
+      routingKey,
+      pattern: type === 'topic' ? topicPattern(routingKey) : '',
+      queue,
+    });
     const key = this.#keys.binding(exchange);
     if (this.#declared.has(key + member)) return;
     await this.#redis.command('SADD', key, member);

@@ -96,7 +96,8 @@ export class Channel {
       loopBlockLimitSeconds: options.loopBlockLimitSeconds,
       connection: { target, options: connection },
       onRejoined: () => this.#rejoined(),
-      onLost: (fields) => logger.warn(`Lease lost: ${fields.length} message(s) held here were restored by somebody else`),
+      onLost: (fields) =>
+        logger.warn(`Lease lost: ${fields.length} message(s) held here were restored by somebody else`),
     });
     this.#unacked = this.#createUnacked();
     this.#recovery = { current: this.#createRecovery() };
@@ -133,9 +134,13 @@ export class Channel {
     this.#fetcher = this.#createFetcher();
     this.#fetcher.start();
     const chore = (what: string, seconds: number, run: () => Promise<unknown>): Promise<void> =>
-      periodic(seconds, this.#chores.signal, run, (error) => logger.error(`${what} failed: ${explainRefusal(error, keys)}`));
+      periodic(seconds, this.#chores.signal, run, (error) =>
+        logger.error(`${what} failed: ${explainRefusal(error, keys)}`),
+      );
     this.#choresDone = Promise.all([
-      this.#chore('Recovery', () => this.#recover()).then(() => chore('Recovery', this.#options.recoveryIntervalSeconds, () => this.#recover())),
+      this.#chore('Recovery', () => this.#recover()).then(() =>
+        chore('Recovery', this.#options.recoveryIntervalSeconds, () => this.#recover()),
+      ),
       this.#chore('Visibility sweep', () => this.#sweepNow()).then(() =>
         chore('Visibility sweep', this.#options.unackedRestoreIntervalSeconds, () => this.#sweepNow()),
       ),
@@ -178,7 +183,8 @@ export class Channel {
     if (!gone) logger.warn('Some messages are still held; another worker recovers them when the lease has run out');
     for (const queue of this.queues) {
       const count = await this.#schedule.handBack(queue, instance);
-      if (count > 0) logger.info(`Handed ${count} parked message(s) back to queue "${queue}": no other celeriac worker consumes it`);
+      if (count > 0)
+        logger.info(`Handed ${count} parked message(s) back to queue "${queue}": no other celeriac worker consumes it`);
     }
     await this.redis.close();
   }
@@ -225,12 +231,25 @@ export class Channel {
 
   #createUnacked(): Unacked {
     const { keys, quarantineMaxLength } = this.#options;
-    return new Unacked({ redis: this.redis, keys, entries: this.#entries, instance: this.#membership.instance, quarantineMaxLength });
+    return new Unacked({
+      redis: this.redis,
+      keys,
+      entries: this.#entries,
+      instance: this.#membership.instance,
+      quarantineMaxLength,
+    });
   }
 
   #createRecovery(): Recovery {
     const { keys, logger, quarantineMaxLength } = this.#options;
-    return new Recovery({ redis: this.redis, keys, entries: this.#entries, logger, instance: this.#membership.instance, quarantineMaxLength });
+    return new Recovery({
+      redis: this.redis,
+      keys,
+      entries: this.#entries,
+      logger,
+      instance: this.#membership.instance,
+      quarantineMaxLength,
+    });
   }
 
   #createFetcher(): Fetcher {

@@ -58,7 +58,9 @@ export class Delivery {
 
   #settle(how: string): void {
     if (this.#settled !== undefined) {
-      throw new IllegalStateError(`delivery ${this.field} of queue "${this.queue}" is already ${this.#settled}, it cannot be ${how}`);
+      throw new IllegalStateError(
+        `delivery ${this.field} of queue "${this.queue}" is already ${this.#settled}, it cannot be ${how}`,
+      );
     }
     this.#settled = how;
   }

@@ -131,7 +131,9 @@ export class Fetcher {
         if (this.#stopping) return;
         failures += 1;
         const pause = Math.min(30, 0.5 * 2 ** Math.min(failures, 6)) * (0.75 + Math.random() / 2);
-        this.#options.logger.error(`Cannot take messages: ${explainRefusal(error, this.#options.keys)}. Trying again in ${pause.toFixed(1)} s`);
+        this.#options.logger.error(
+          `Cannot take messages: ${explainRefusal(error, this.#options.keys)}. Trying again in ${pause.toFixed(1)} s`,
+        );
         this.#mustReconcile = true;
         await sleep(pause * 1000);
       }
@@ -186,13 +188,16 @@ export class Fetcher {
     );
     const [setAside, served, wrong, taken] = reply as [number, number, number[], (string | number)[]];
     this.#served = served;
-    if (wrong.length > 0 || this.#wrongType.size > 0) this.#reportWrongTypes(wrong.map((n) => lists.keys[n - 1] as string));
+    if (wrong.length > 0 || this.#wrongType.size > 0)
+      this.#reportWrongTypes(wrong.map((n) => lists.keys[n - 1] as string));
     const deliveries: Delivery[] = [];
     for (let i = 0; i < taken.length; i += 3) {
       const number = taken[i] as number;
       const list = lists.keys[number - 1] as string;
       sources.seen(list);
-      deliveries.push(this.#receive(taken[i + 1] as string, lists.queues[number - 1] as string, taken[i + 2] as string));
+      deliveries.push(
+        this.#receive(taken[i + 1] as string, lists.queues[number - 1] as string, taken[i + 2] as string),
+      );
     }
     if (deliveries.length > 0) this.#options.deliver(deliveries);
     // More landed than there are slots: nobody saw these, they go back unmarked.
@@ -213,7 +218,12 @@ export class Fetcher {
     const { queues } = sources;
     const reply = await redis.run(
       DUE,
-      [keys.unacked, keys.unackedIndex, keys.held(this.#unacked.instance), ...queues.map((queue) => keys.parked(queue))],
+      [
+        keys.unacked,
+        keys.unackedIndex,
+        keys.held(this.#unacked.instance),
+        ...queues.map((queue) => keys.parked(queue)),
+      ],
       [Math.min(limit, MAX_BATCH)],
     );
     const [seconds, taken] = reply as [string, (string | number)[]];

@@ -74,7 +74,8 @@ export class Membership {
     this.#lists = lists;
     await this.#join();
     this.#keeper.update(this.#leaseKeys());
-    for (const queue of abandoned) await this.#options.redis.command('ZREM', this.#options.keys.consumers(queue), this.#instance);
+    for (const queue of abandoned)
+      await this.#options.redis.command('ZREM', this.#options.keys.consumers(queue), this.#instance);
   }
 
   /** Ends the membership once nothing is held any more. False: something still is, recovery will see to it. */
@@ -87,7 +88,14 @@ export class Membership {
     const consumers = this.#queues.map((queue) => keys.consumers(queue));
     const gone = await redis.run(
       LEAVE,
-      [keys.members, keys.member(this.#instance), keys.held(this.#instance), keys.aside(this.#instance), ...inboxes, ...consumers],
+      [
+        keys.members,
+        keys.member(this.#instance),
+        keys.held(this.#instance),
+        keys.aside(this.#instance),
+        ...inboxes,
+        ...consumers,
+      ],
       [this.#instance, '', consumers.length],
     );
     return gone === 1;
@@ -112,7 +120,9 @@ export class Membership {
     if (this.#state !== 'member') return;
     const { logger, onRejoined } = this.#options;
     this.#instance = uuidv7();
-    logger.warn('The lease of this worker ran out and others recovered what it held (was the process stopped?); joining anew');
+    logger.warn(
+      'The lease of this worker ran out and others recovered what it held (was the process stopped?); joining anew',
+    );
     try {
       await this.#join();
     } catch (error) {

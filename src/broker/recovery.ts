@@ -62,11 +62,20 @@ export class Recovery {
     const consumers = parseList(record.queues).map((queue) => keys.consumers(queue));
     const gone = await redis.run(
       LEAVE,
-      [keys.members, keys.member(member), keys.held(member), keys.aside(member), ...inboxes.map(([inbox]) => inbox), ...consumers],
+      [
+        keys.members,
+        keys.member(member),
+        keys.held(member),
+        keys.aside(member),
+        ...inboxes.map(([inbox]) => inbox),
+        ...consumers,
+      ],
       [member, '1', consumers.length],
     );
     if (gone === 1) {
-      logger.warn(`Recovered ${returned} message(s) of ${record.node || member} (pid ${record.pid || 'unknown'}), whose lease ran out`);
+      logger.warn(
+        `Recovered ${returned} message(s) of ${record.node || member} (pid ${record.pid || 'unknown'}), whose lease ran out`,
+      );
     }
     return returned;
   }
@@ -84,7 +93,11 @@ export class Recovery {
       const args = restorable
         .filter((entry) => entry.lists.length > 0)
         .flatMap(({ field, lists, message }) => [field, lists[0] as string, message]);
-      const reply = await redis.run(PUT_BACK, [keys.unacked, keys.unackedIndex, heldKey, keys.members], ['RPUSH', member, ...args]);
+      const reply = await redis.run(
+        PUT_BACK,
+        [keys.unacked, keys.unackedIndex, heldKey, keys.members],
+        ['RPUSH', member, ...args],
+      );
       const [count, alive] = reply as [number, number];
       if (alive === 1) return 'alive';
       returned += count;

@@ -11,7 +11,8 @@ export function explainRefusal(error: unknown, keys: BrokerKeys): string {
   if (/^NOPERM|\bNOPERM\b/.test(message)) {
     return `${message}. The Redis user may not do this; celeriac needs the queues' keys, kombu's keys and "${keys.prefix}celeriac:*", for example: ACL SETUSER <name> ${aclRule(keys)}`;
   }
-  if (message.startsWith('OOM')) return `${message} Redis is out of memory: raise maxmemory, or let consumers empty the queues`;
+  if (message.startsWith('OOM'))
+    return `${message} Redis is out of memory: raise maxmemory, or let consumers empty the queues`;
   if (message.startsWith('WRONGTYPE')) {
     return `${message}. One of ${keys.unacked}, ${keys.unackedIndex} is used for something else: choose other keys by broker_transport_options, or another database`;
   }

@@ -28,5 +28,7 @@ export async function sendReply(
   // Kombu names a mailbox' reply queue after its routing key and exchange.
   const queue = `${routingKey}.${exchange}`;
   const member = bindingMember(keys, { routingKey, pattern: '', queue });
-  return (await redis.run(REPLY, [keys.binding(exchange), keys.list(queue, 0)], [member, encodeEnvelope(envelope)])) === 1;
+  return (
+    (await redis.run(REPLY, [keys.binding(exchange), keys.list(queue, 0)], [member, encodeEnvelope(envelope)])) === 1
+  );
 }

@@ -38,7 +38,11 @@ export class Schedule {
       const fields = (await this.#redis.command('ZREVRANGE', parked, 0, CHUNK - 1)) as string[];
       if (fields.length === 0) return returned;
       const { restorable } = await this.#entries.read(fields);
-      const args = restorable.flatMap(({ field, lists, message }) => [field, lists[0] ?? this.#keys.list(queue, 0), message]);
+      const args = restorable.flatMap(({ field, lists, message }) => [
+        field,
+        lists[0] ?? this.#keys.list(queue, 0),
+        message,
+      ]);
       const reply = await this.#redis.run(PUT_BACK, [unacked, unackedIndex, parked, members], ['RPUSH', '', ...args]);
       returned += (reply as [number, number])[0];
       await this.#redis.command('ZREM', parked, ...fields);

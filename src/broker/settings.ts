@@ -56,7 +56,8 @@ export function brokerSettings(config: Config, purpose: 'read' | 'write'): Broke
     visibilityTimeoutSeconds: options.seconds('visibility_timeout') ?? 3600,
     unackedMutexExpireSeconds: options.seconds('unacked_mutex_expire') ?? 300,
     unackedRestoreLimit: options.seconds('unacked_restore_limit') ?? null,
-    unackedRestoreIntervalSeconds: (options.seconds('unacked_restore_interval') ?? 10) * (options.seconds('unacked_restore_throttle') ?? 10),
+    unackedRestoreIntervalSeconds:
+      (options.seconds('unacked_restore_interval') ?? 10) * (options.seconds('unacked_restore_throttle') ?? 10),
   };
 }
 
@@ -104,7 +105,8 @@ class TransportOptions {
   }
 
   numbers(name: string): number[] | undefined {
-    const fits = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every((step) => Number.isInteger(step));
+    const fits = (value: unknown): boolean =>
+      Array.isArray(value) && value.length > 0 && value.every((step) => Number.isInteger(step));
     const steps = this.#read(name, 'a list of whole numbers', fits) as number[] | undefined;
     return steps === undefined ? undefined : [...steps].sort((a, b) => a - b);
   }

@@ -108,7 +108,11 @@ export class Unacked {
 
   async #parkAll(parkings: Parking[]): Promise<boolean[]> {
     const queues = [...new Set(parkings.map((parking) => parking.queue))];
-    const args = parkings.flatMap(({ field, queue, etaSeconds }) => [field, scoreText(etaSeconds), queues.indexOf(queue) + 1]);
+    const args = parkings.flatMap(({ field, queue, etaSeconds }) => [
+      field,
+      scoreText(etaSeconds),
+      queues.indexOf(queue) + 1,
+    ]);
     const keys = [this.#keys.unackedIndex, this.#heldKey, ...queues.map((queue) => this.#keys.parked(queue))];
     return outcomes(parkings.length, await this.#redis.run(PARK, keys, args));
   }

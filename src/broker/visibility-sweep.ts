@@ -37,7 +37,14 @@ export class VisibilitySweep {
   async run(): Promise<number> {
     const { redis, keys, mutexExpireSeconds } = this.#options;
     const token = randomUUID();
-    const locked = await redis.command('SET', keys.unackedMutex, token, 'NX', 'PX', Math.round(mutexExpireSeconds * 1000));
+    const locked = await redis.command(
+      'SET',
+      keys.unackedMutex,
+      token,
+      'NX',
+      'PX',
+      Math.round(mutexExpireSeconds * 1000),
+    );
     if (locked === null) return 0;
     try {
       return await this.#sweep();
@@ -51,7 +58,14 @@ export class VisibilitySweep {
     // Kombu's scores are the clocks of the workers; like kombu we compare with our own.
     const ceiling = Date.now() / 1000 - visibilityTimeoutSeconds;
     const range = limit === null ? [] : ['LIMIT', 0, limit];
-    const listed = (await redis.command('ZRANGEBYSCORE', keys.unackedIndex, 0, ceiling, 'WITHSCORES', ...range)) as string[];
+    const listed = (await redis.command(
+      'ZRANGEBYSCORE',
+      keys.unackedIndex,
+      0,
+      ceiling,
+      'WITHSCORES',
+      ...range,
+    )) as string[];
     const scores = new Map<string, string>();
     for (let i = 0; i + 1 < listed.length; i += 2) scores.set(listed[i] as string, listed[i + 1] as string);
     const newestFirst = [...scores.keys()].reverse();

@@ -29,7 +29,10 @@ export function banner({ app, nodename, pool, concurrency, queues }: BannerFacts
     `.> concurrency: ${concurrency} (${pool})`,
     '',
     '[queues]',
-    ...queues.map((queue) => `.> ${queue.name.padEnd(16)} exchange=${queue.exchange}(${queue.exchangeType}) key=${queue.routingKey}`),
+    ...queues.map(
+      (queue) =>
+        `.> ${queue.name.padEnd(16)} exchange=${queue.exchange}(${queue.exchangeType}) key=${queue.routingKey}`,
+    ),
     '',
     '[tasks]',
     ...app.registry.names().map((name) => `  . ${name}`),

@@ -12,7 +12,11 @@ const USAGE = 2;
 export function createProgram(): Command {
   return new Command('celeriac')
     .description('Celery tasks in Node.js: worker, client and tools that share a Redis with Python.')
-    .option('-A, --app <module>', 'module of your app: a path or a package, with :export where it is not "app"', process.env['CELERY_APP'])
+    .option(
+      '-A, --app <module>',
+      'module of your app: a path or a package, with :export where it is not "app"',
+      process.env['CELERY_APP'],
+    )
     .option('-b, --broker <url>', 'URL of the broker (redis://, rediss://, redis+socket://, sentinel://)')
     .option('--result-backend <url>', 'URL of the result backend')
     .option('--workdir <dir>', 'change to this directory first')
@@ -28,7 +32,12 @@ try {
   await createProgram().parseAsync();
 } catch (error) {
   // What the user can mend needs no stack.
-  const text = error instanceof CeleriacError ? `Error: ${error.message}` : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text =
+    error instanceof CeleriacError
+      ? `Error: ${error.message}`
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error);
   process.stderr.write(`${text}\n`);
   process.exit(FAILED);
 }

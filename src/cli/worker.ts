@@ -31,7 +31,11 @@ export function workerCommand(): Command {
     .description('Start a worker that consumes tasks from its queues.')
     .option('-n, --hostname <name>', 'node name; %h host, %n name, %d domain (default: celery@%h)')
     .option('-Q, --queues <names>', 'consume these queues only, comma-separated', list)
-    .option('-c, --concurrency <n>', `tasks at once (default: ${DEFAULT_ASYNC_CONCURRENCY} in pool async)`, wholeNumber(1))
+    .option(
+      '-c, --concurrency <n>',
+      `tasks at once (default: ${DEFAULT_ASYNC_CONCURRENCY} in pool async)`,
+      wholeNumber(1),
+    )
     .addOption(
       new Option('-P, --pool <name>', 'async: concurrent promises in this process; solo: one task at a time')
         .argParser(oneOf(['async', 'solo'], { eventlet: 'async', gevent: 'async' }))
@@ -39,14 +43,22 @@ export function workerCommand(): Command {
     )
     .addOption(new Option('-l, --loglevel <level>', LEVELS.join(', ')).argParser(oneOf(LEVELS)).default('warning'))
     .option('-f, --logfile <path>', 'write the log to this file instead of the standard error')
-    .option('--prefetch-multiplier <n>', 'messages held per slot, those that run included; 0: no limit (default: 4)', wholeNumber(0))
+    .option(
+      '--prefetch-multiplier <n>',
+      'messages held per slot, those that run included; 0: no limit (default: 4)',
+      wholeNumber(0),
+    )
     .addHelpText('after', '\nExample:\n  $ celeriac -A ./tasks.mjs worker -n w1@%h -Q celery,mails -c 50 -l info\n')
     .action(async (flags: WorkerFlags, command: Command) => run(flags, command));
 }
 
 async function run(flags: WorkerFlags, command: Command): Promise<void> {
   const { color, quiet } = command.optsWithGlobals<WorkerFlags>();
-  const logger = createLogger({ level: flags.loglevel, color, ...(flags.logfile === undefined ? {} : { file: flags.logfile }) });
+  const logger = createLogger({
+    level: flags.loglevel,
+    color,
+    ...(flags.logfile === undefined ? {} : { file: flags.logfile }),
+  });
   const cli: Settings = {
     ...(flags.concurrency === undefined ? {} : { worker_concurrency: flags.concurrency }),
     ...(flags.prefetchMultiplier === undefined ? {} : { worker_prefetch_multiplier: flags.prefetchMultiplier }),
@@ -56,7 +68,13 @@ async function run(flags: WorkerFlags, command: Command): Promise<void> {
   const nodename = workerNodename(flags.hostname ?? null, hostname());
   const concurrency = flags.pool === 'solo' ? 1 : (config.workerConcurrency ?? DEFAULT_ASYNC_CONCURRENCY);
   const queues = queuesOf(app, flags.queues);
-  const worker = new Worker(app, { nodename, pool: flags.pool, concurrency, queues, prefetchMultiplier: config.workerPrefetchMultiplier });
+  const worker = new Worker(app, {
+    nodename,
+    pool: flags.pool,
+    concurrency,
+    queues,
+    prefetchMultiplier: config.workerPrefetchMultiplier,
+  });
   const stopped = stopOnSignals(worker, flags.loglevel);
   if (quiet !== true) process.stdout.write(banner({ app, nodename, pool: flags.pool, concurrency, queues }));
   await worker.start();
@@ -74,7 +92,9 @@ function stopOnSignals(worker: Worker, _level: LogLevel): Promise<void> {
   return new Promise((resolve, reject) => {
     let interrupts = 0;
     const stop = (mode: 'warm' | 'cold'): void => {
-      process.stderr.write(mode === 'warm' ? `\nworker: Warm shutdown (MainProcess)\n` : `\nworker: Cold shutdown (MainProcess)\n`);
+      process.stderr.write(
+        mode === 'warm' ? `\nworker: Warm shutdown (MainProcess)\n` : `\nworker: Cold shutdown (MainProcess)\n`,
+      );
       worker.stop(mode).then(() => {
         resolve();
         process.exit(0);

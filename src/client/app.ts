@@ -66,7 +66,7 @@ export class Celeriac {
   }
 
   /** Registers a task and returns it. See DefineTask for its forms. @throws ConfigError when it cannot be registered. */
-  readonly task: DefineTask<TaskContext<Celeriac>, ClientTask> = ((
+  readonly task: DefineTask<TaskContext<Celeriac>, ClientTask> = (
     name: string,
     ...rest: [options: unknown, handler: unknown] | [handler: unknown]
   ): Task => {
@@ -77,7 +77,7 @@ export class Celeriac {
       send: (task, sendOptions) => this.#sendDefined(task, sendOptions),
       runtime: this.#runtimeForDirectCalls(),
     });
-  }) as DefineTask<TaskContext<Celeriac>, ClientTask>;
+  };
 
   /** Sends a task by name, whoever runs it. */
   async sendTask<Result = unknown>(name: string, options: SendOptions = {}): Promise<AsyncResult<Result>> {
@@ -124,9 +124,20 @@ export class Celeriac {
   }
 
   async #sendDefined(definition: TaskDefinition, options: SendOptions): Promise<AsyncResult> {
-    const { queue, routingKey, priority, serializer, compression, timeLimit, softTimeLimit, ignoreResult, expires } = definition.options;
-    const own = { queue, routingKey, priority, serializer, compression, timeLimit, softTimeLimit, ignoreResult, expires };
-    return this.sendTask(definition.name, { ...definedOnly(own), ...options } as SendOptions);
+    const { queue, routingKey, priority, serializer, compression, timeLimit, softTimeLimit, ignoreResult, expires } =
+      definition.options;
+    const own = {
+      queue,
+      routingKey,
+      priority,
+      serializer,
+      compression,
+      timeLimit,
+      softTimeLimit,
+      ignoreResult,
+      expires,
+    };
+    return this.sendTask(definition.name, { ...definedOnly(own), ...options });
   }
 
   #connection(): { redis: RedisPort; bindings: Bindings; producer: Producer } {

@@ -85,7 +85,8 @@ export class AsyncResult<Result = unknown> {
   #valueOf(meta: TaskMeta): unknown {
     const exception = EXCEPTION_STATES.has(meta.status) ? readWireException(meta.result) : null;
     if (exception === null) return meta.result;
-    if (exception.exc_type === 'TaskRevokedError') return new TaskRevokedError(String(exception.exc_message[0] ?? 'revoked'));
+    if (exception.exc_type === 'TaskRevokedError')
+      return new TaskRevokedError(String(exception.exc_message[0] ?? 'revoked'));
     return this.#errors.restore(exception, meta.traceback);
   }
 }

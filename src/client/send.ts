@@ -74,7 +74,9 @@ export class Sender {
     const { config } = this.#ports;
     const { timeLimit, softTimeLimit } = options;
     if (timeLimit !== undefined && softTimeLimit !== undefined && softTimeLimit > timeLimit) {
-      throw new ConfigError(`task "${taskName}": softTimeLimit (${softTimeLimit}) must not exceed timeLimit (${timeLimit})`);
+      throw new ConfigError(
+        `task "${taskName}": softTimeLimit (${softTimeLimit}) must not exceed timeLimit (${timeLimit})`,
+      );
     }
     const id = options.taskId ?? randomUUID();
     // What a task sends belongs to it. Celery: Celery.send_task, add_to_parent.
@@ -89,19 +91,30 @@ export class Sender {
       replyTo: options.replyTo ?? REPLY_TO,
     });
     const serializer = options.serializer ?? config.taskSerializer;
-    await this.publish(message, { ...options, serializer, compression: options.compression ?? config.taskCompression ?? undefined });
+    await this.publish(message, {
+      ...options,
+      serializer,
+      compression: options.compression ?? config.taskCompression ?? undefined,
+    });
     return id;
   }
 
   /** Publishes a message that is built already: a task's, or its retry. */
   async publish(
     message: TaskMessage,
-    route: Pick<SendOptions, 'queue' | 'exchange' | 'routingKey' | 'priority'> & { serializer: string; compression?: string | undefined },
+    route: Pick<SendOptions, 'queue' | 'exchange' | 'routingKey' | 'priority'> & {
+      serializer: string;
+      compression?: string | undefined;
+    },
   ): Promise<void> {
     const { config, producer, bindings } = this.#ports;
     const queue = route.queue ?? config.taskDefaultQueue;
     // Both given: a named exchange decides. Else straight to the queue, as Celery does for direct ones.
-    const isExchange = route.exchange !== undefined && route.exchange !== '' && route.routingKey !== undefined && route.queue === undefined;
+    const isExchange =
+      route.exchange !== undefined &&
+      route.exchange !== '' &&
+      route.routingKey !== undefined &&
+      route.queue === undefined;
     const exchange = isExchange ? (route.exchange ?? '') : '';
     const routingKey = isExchange ? (route.routingKey ?? queue) : queue;
     if (!isExchange) await bindings().declare(queue, queue, queue);
@@ -111,7 +124,13 @@ export class Sender {
 
   async #envelope(
     { headers, body, properties }: TaskMessage,
-    route: { exchange: string; routingKey: string; priority?: number; serializer: string; compression?: string | undefined },
+    route: {
+      exchange: string;
+      routingKey: string;
+      priority?: number;
+      serializer: string;
+      compression?: string | undefined;
+    },
   ): Promise<Envelope> {
     const payload = encodePayload(body, route.serializer);
     let data: Buffer = typeof payload.data === 'string' ? Buffer.from(payload.data) : payload.data;

@@ -35,7 +35,7 @@ export class Task<Args extends readonly unknown[] = readonly unknown[], Result =
 
   /** Sends the task with these arguments. */
   delay(...args: Args): Promise<AsyncResult<Result>> {
-    return this.applyAsync({ args } as unknown as ApplyOptions<Args>);
+    return this.applyAsync({ args });
   }
 
   /**
@@ -50,7 +50,7 @@ export class Task<Args extends readonly unknown[] = readonly unknown[], Result =
     if (definition.options.typing && definition.kind === 'function') {
       await definition.bind((options.args ?? []) as unknown[], options.kwargs ?? {});
     }
-    return (await this.#ports.send(definition, options as SendOptions)) as AsyncResult<Result>;
+    return (await this.#ports.send(definition, options)) as AsyncResult<Result>;
   }
 
   /** Calls the handler here and now, without a message: for unit tests. */
@@ -58,7 +58,7 @@ export class Task<Args extends readonly unknown[] = readonly unknown[], Result =
     const { definition } = this;
     const request = createRequest({ id: randomUUID(), task: definition.name, args: [...args], calledDirectly: true });
     const context = new TaskContext(definition, request, this.#ports.runtime);
-    return (await definition.run(context as TaskContext<never>, await definition.bind([...args], {}))) as Result;
+    return (await definition.run(context, await definition.bind([...args], {}))) as Result;
   }
 }
 

@@ -19,7 +19,8 @@ export interface PanelPorts {
 
 export function controlCommands(ports: PanelPorts): Readonly<Record<string, ControlCommand>> {
   const { state } = ports;
-  const active: ControlCommand = ({ safe }) => [...state.active.values()].map((request) => requestInfo(request, safe === true));
+  const active: ControlCommand = ({ safe }) =>
+    [...state.active.values()].map((request) => requestInfo(request, safe === true));
   return {
     ping: () => ({ ok: 'pong' }),
     active,

@@ -118,7 +118,15 @@ export class Pidbox {
 
 function readControlMessage(body: unknown): ControlMessage {
   if (typeof body !== 'object' || body === null) throw new Error('a control message is an object');
-  const { method, arguments: args, destination, pattern, matcher, ticket, reply_to: replyTo } = body as Record<string, unknown>;
+  const {
+    method,
+    arguments: args,
+    destination,
+    pattern,
+    matcher,
+    ticket,
+    reply_to: replyTo,
+  } = body as Record<string, unknown>;
   if (typeof method !== 'string') throw new Error('a control message names its method');
   const to = typeof replyTo === 'object' && replyTo !== null ? (replyTo as Record<string, unknown>) : null;
   const isReplyable = to !== null && typeof to['exchange'] === 'string' && typeof to['routing_key'] === 'string';

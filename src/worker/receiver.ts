@@ -11,7 +11,14 @@ import { ContentDisallowedError, DecodeError, InvalidTaskError, NotRegisteredErr
 import { sentences, type Logger } from '../log.ts';
 import { decodeEnvelope, readBody, type Envelope } from '../protocol/envelope.ts';
 import { isAccepted } from '../protocol/serializers.ts';
-import { isTaskMessage, liftProtocol1, readHeaders, readTaskBody, type TaskBody, type TaskHeaders } from '../protocol/task-message.ts';
+import {
+  isTaskMessage,
+  liftProtocol1,
+  readHeaders,
+  readTaskBody,
+  type TaskBody,
+  type TaskHeaders,
+} from '../protocol/task-message.ts';
 import type { Background } from '../util/background.ts';
 import type { Strategy } from './strategy.ts';
 
@@ -66,9 +73,11 @@ export class Receiver {
     if (!isAccepted(envelope.contentType, this.#options.accept)) {
       throw new ContentDisallowedError(`content type ${JSON.stringify(envelope.contentType)} is not in accept_content`);
     }
-    if (isTaskMessage(envelope)) return this.#dispatch(delivery, { envelope, headers: readHeaders(envelope), body: undefined });
+    if (isTaskMessage(envelope))
+      return this.#dispatch(delivery, { envelope, headers: readHeaders(envelope), body: undefined });
     const decoded = readBody(envelope, { accept: this.#options.accept, maxBytes: this.#options.maxBodyBytes });
-    const lift = (body: unknown): Promise<void> | undefined => this.#dispatch(delivery, { envelope, ...liftProtocol1(envelope, body) });
+    const lift = (body: unknown): Promise<void> | undefined =>
+      this.#dispatch(delivery, { envelope, ...liftProtocol1(envelope, body) });
     return decoded instanceof Promise ? decoded.then((body) => lift(body)) : lift(decoded);
   }
 
@@ -92,7 +101,8 @@ export class Receiver {
     const reason = error instanceof Error ? error.message : String(error);
     const context = { queue: delivery.queue, delivery_tag: delivery.field };
     if (error instanceof InvalidTaskError) logger.error(sentences.invalidTask(reason, delivery.raw), context);
-    else if (error instanceof ContentDisallowedError) logger.error(sentences.contentDisallowed(reason, delivery.raw), context);
+    else if (error instanceof ContentDisallowedError)
+      logger.error(sentences.contentDisallowed(reason, delivery.raw), context);
     else if (error instanceof DecodeError) logger.critical(sentences.decodeError(reason, delivery.raw), context);
     else logger.critical(`Receiving a message of queue "${delivery.queue}" failed: ${reason}`, { ...context, error });
     if (!delivery.isSettled) background.run('quarantining a message', quarantine(delivery, reason));

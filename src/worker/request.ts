@@ -26,7 +26,9 @@ export class Request {
   /** Set when its revocation ended it while it ran. */
   terminatedBy: string | null = null;
 
-  constructor(fields: Pick<Request, 'type' | 'delivery' | 'envelope' | 'headers' | 'body' | 'expiresAtMs' | 'hostname'>) {
+  constructor(
+    fields: Pick<Request, 'type' | 'delivery' | 'envelope' | 'headers' | 'body' | 'expiresAtMs' | 'hostname'>,
+  ) {
     this.type = fields.type;
     this.delivery = fields.delivery;
     this.envelope = fields.envelope;
@@ -91,10 +93,10 @@ export class Request {
       parentId: headers.parentId,
       group: headers.group,
       groupIndex: headers.groupIndex,
-      chord: body.embed.chord as RequestSignature | null,
-      chain: body.embed.chain as RequestSignature[] | null,
-      callbacks: body.embed.callbacks as RequestSignature[] | null,
-      errbacks: body.embed.errbacks as RequestSignature[] | null,
+      chord: body.embed.chord,
+      chain: body.embed.chain,
+      callbacks: body.embed.callbacks,
+      errbacks: body.embed.errbacks,
       shadow: headers.shadow,
       timeLimit: headers.timelimit.hard,
       softTimeLimit: headers.timelimit.soft,

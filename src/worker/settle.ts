@@ -54,7 +54,10 @@ export class Settlement {
         await this.#storeSuccess(request, outcome.value);
         await this.#ackLate(request);
         if (logger.isEnabled('info')) {
-          logger.info(sentences.taskSucceeded(request.name, request.id, outcome.runtimeSeconds, pyRepr(outcome.value)), fields(request));
+          logger.info(
+            sentences.taskSucceeded(request.name, request.id, outcome.runtimeSeconds, pyRepr(outcome.value)),
+            fields(request),
+          );
         }
         return;
       }
@@ -64,14 +67,20 @@ export class Settlement {
         if (request.type.acksOnFailureOrTimeout) await this.#ackLate(request);
         else await this.#endLate(request, 'ack');
         const text = exceptionRepr(exception);
-        if (outcome.isExpected) logger.info(sentences.taskFailedExpectedly(request.name, request.id, text), fields(request));
+        if (outcome.isExpected)
+          logger.info(sentences.taskFailedExpectedly(request.name, request.id, text), fields(request));
         else logger.error(sentences.taskFailed(request.name, request.id, text, outcome.traceback), fields(request));
         return;
       }
       case 'retry': {
         // The next attempt first: a process that dies in between leaves a task too many, not one too few.
         await this.#ports.sendRetry(request, outcome);
-        await this.#store(request, { state: 'RETRY', result: outcome.cause === null ? null : toWire(outcome.cause), traceback: outcome.traceback, children: [[[request.id, null], null]] });
+        await this.#store(request, {
+          state: 'RETRY',
+          result: outcome.cause === null ? null : toWire(outcome.cause),
+          traceback: outcome.traceback,
+          children: [[[request.id, null], null]],
+        });
         await this.#ackLate(request);
         logger.info(sentences.taskRetried(request.name, request.id, outcome.message), fields(request));
         return;
@@ -82,13 +91,18 @@ export class Settlement {
         return;
       case 'rejected':
         await this.#endLate(request, outcome.requeue ? 'requeue' : 'ack');
-        logger.info(sentences.taskRejected(request.name, request.id, outcome.reason), fields(request));
+        logger.warn(
+          sentences.taskRejected(request.name, request.id, rejectRepr(outcome.reason, outcome.requeue)),
+          fields(request),
+        );
         return;
       case 'revoked':
         await this.revoke(request.delivery, request.headers, request.type, outcome.reason, request.isAcknowledged);
         return;
       case 'timeout': {
-        const exception = toWireException(new PythonError('TimeLimitExceeded', [outcome.limitSeconds], { module: 'billiard.exceptions' }));
+        const exception = toWireException(
+          new PythonError('TimeLimitExceeded', [outcome.limitSeconds], { module: 'billiard.exceptions' }),
+        );
         await this.#storeFailure(request, exception, null);
         if (request.type.acksOnFailureOrTimeout) await this.#ackLate(request);
         else await this.#endLate(request, 'requeue');
@@ -97,7 +111,11 @@ export class Settlement {
       }
       case 'lost': {
         const text = `Worker exited prematurely: ${outcome.signal === null ? `exitcode ${outcome.exitCode ?? 'unknown'}` : `signal ${outcome.signal}`} Job: ${outcome.pid}.`;
-        await this.#storeFailure(request, toWireException(new PythonError('WorkerLostError', [text], { module: 'billiard.exceptions' })), null);
+        await this.#storeFailure(
+          request,
+          toWireException(new PythonError('WorkerLostError', [text], { module: 'billiard.exceptions' })),
+          null,
+        );
         await this.#ackLate(request);
         logger.error(sentences.taskFailed(request.name, request.id, text, null), fields(request));
         return;
@@ -119,8 +137,10 @@ export class Settlement {
     isAcknowledged = false,
   ): Promise<void> {
     const { logger } = this.#ports;
-    if (reason === 'expired') logger.info(sentences.taskExpired(headers.shadow ?? headers.task, headers.id));
-    else logger.info(sentences.taskRevoked(headers.shadow ?? headers.task, headers.id, reason));
+    logger.info(sentences.taskRevoked(headers.shadow ?? headers.task, headers.id), {
+      task: headers.task,
+      id: headers.id,
+    });
     const ignoreResult = headers.ignoreResult ?? type.ignoreResult;
     if (shouldStore('REVOKED', { ignoreResult, storeErrorsEvenIfIgnored: type.storeErrorsEvenIfIgnored })) {
       await this.#ports.backend.store({
@@ -152,8 +172,15 @@ export class Settlement {
     const { type, headers } = request;
     const policy = { ignoreResult: request.ignoresResult, storeErrorsEvenIfIgnored: type.storeErrorsEvenIfIgnored };
     if (!shouldStore(outcome.state, policy)) return;
-    const record: ResultRecord = { ...identity(headers), ...outcome, ...(type.resultExtended ? { extended: extended(request) } : {}) };
-    await this.#ports.backend.store(record, type.resultExpires === undefined ? {} : { expiresSeconds: type.resultExpires });
+    const record: ResultRecord = {
+      ...identity(headers),
+      ...outcome,
+      ...(type.resultExtended ? { extended: extended(request) } : {}),
+    };
+    await this.#ports.backend.store(
+      record,
+      type.resultExpires === undefined ? {} : { expiresSeconds: type.resultExpires },
+    );
   }
 
   #ackLate(request: Request): Promise<void> {
@@ -165,6 +192,11 @@ export class Settlement {
     request.isAcknowledged = true;
     await this.#ports.end(request.delivery, verb);
   }
+}
+
+/** As Celery prints the exception: `Reject('no', requeue=False)`. */
+function rejectRepr(reason: string | null, requeue: boolean): string {
+  return `Reject(${pyRepr(reason)}, requeue=${requeue ? 'True' : 'False'})`;
 }
 
 function toWire({ excType, excModule, excArgs }: ErrorIdentity): WireException {

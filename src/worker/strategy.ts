@@ -20,9 +20,14 @@ export interface StrategyPorts {
   readonly hostname: string;
   readonly isRevoked: (id: string) => boolean;
   readonly readBody: (envelope: TaskMessage['envelope']) => TaskBody | Promise<TaskBody>;
-  readonly received: (headers: TaskHeaders, eta: string | null) => void;
+  readonly received: (headers: TaskHeaders) => void;
   readonly reserve: (request: Request) => void;
-  readonly revoke: (delivery: Delivery, headers: TaskHeaders, type: TaskType, reason: 'revoked' | 'expired') => Promise<void>;
+  readonly revoke: (
+    delivery: Delivery,
+    headers: TaskHeaders,
+    type: TaskType,
+    reason: 'revoked' | 'expired',
+  ) => Promise<void>;
   readonly park: (delivery: Delivery, etaSeconds: number) => Promise<void>;
 }
 
@@ -36,11 +41,11 @@ export function createStrategy(type: TaskType, ports: StrategyPorts): Strategy {
     if (isRevoked(headers.id)) return revoke(delivery, headers, type, 'revoked');
     if (expiresAtMs !== null && now > expiresAtMs) return revoke(delivery, headers, type, 'expired');
     if (etaMs !== null && etaMs > now) {
-      received(headers, headers.eta);
+      received(headers);
       return park(delivery, etaMs / 1000);
     }
     const proceed = (body: TaskBody): void => {
-      received(headers, null);
+      received(headers);
       reserve(new Request({ type, delivery, envelope, headers, body, expiresAtMs, hostname }));
     };
     const body = message.body ?? readBody(envelope);
@@ -55,6 +60,7 @@ function moment(name: string, value: string | number | null): number | null {
   if (value === null || value === '') return null;
   if (typeof value === 'number') return value * 1000;
   const instant = parseIso8601(value);
-  if (instant === null) throw new InvalidTaskError(`invalid ${name} value ${JSON.stringify(value)}: not an ISO 8601 time`);
+  if (instant === null)
+    throw new InvalidTaskError(`invalid ${name} value ${JSON.stringify(value)}: not an ISO 8601 time`);
   return instant.epochMs;
 }

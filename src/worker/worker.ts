@@ -14,7 +14,7 @@ import { bindingMember } from '../broker/bindings.ts';
 import { brokerSettings, type BrokerSettings } from '../broker/settings.ts';
 import type { Celeriac } from '../client/app.ts';
 import type { Config } from '../config/config.ts';
-import { IllegalStateError, NotRegisteredError, TaskRevokedError } from '../errors.ts';
+import { IllegalStateError, type NotRegisteredError, TaskRevokedError } from '../errors.ts';
 import { sentences, type Logger } from '../log.ts';
 import { toWireException } from '../protocol/exceptions.ts';
 import { acceptSet } from '../protocol/serializers.ts';
@@ -143,10 +143,13 @@ export class Worker {
     const waiting = this.state.reserved.splice(0).map((request) => request.delivery);
     if (mode === 'cold') {
       const running = [...this.state.active.values()].filter((request) => !request.isAcknowledged);
-      await this.#channel.putBack([...running.filter((request) => !request.delivery.isSettled).map((request) => request.delivery), ...waiting]);
+      await this.#channel.putBack([
+        ...running.filter((request) => !request.delivery.isSettled).map((request) => request.delivery),
+        ...waiting,
+      ]);
     } else {
       const restored = await this.#channel.putBack(waiting);
-      if (restored > 0) this.#logger.info(`Restored ${restored} unacknowledged message(s)`);
+      if (restored > 0) this.#logger.info(sentences.restoring(restored));
       await finished;
       await this.#background.idle();
     }
@@ -163,7 +166,7 @@ export class Worker {
         hostname: this.nodename,
         isRevoked: (id) => this.state.revoked.has(id),
         readBody: (envelope) => receiver.readBody(envelope),
-        received: (headers, eta) => this.#logReceived(headers, eta),
+        received: (headers) => this.#logReceived(headers),
         reserve: (request) => this.#dispatcher.reserve(request),
         revoke: (delivery, headers, taskType, reason) => settlement.revoke(delivery, headers, taskType, reason),
         park: (delivery, etaSeconds) => this.#park(delivery, etaSeconds),
@@ -176,7 +179,11 @@ export class Worker {
   async #execute(request: Request): Promise<Settling | undefined> {
     const settlement = this.#settlement as Settlement;
     // Between receipt and now the task may have been revoked, or its time may have passed.
-    const refusal = this.state.revoked.has(request.id) ? 'revoked' : request.isExpired(Date.now()) ? 'expired' : undefined;
+    const refusal = this.state.revoked.has(request.id)
+      ? 'revoked'
+      : request.isExpired(Date.now())
+        ? 'expired'
+        : undefined;
     if (refusal !== undefined) {
       await settlement.revoke(request.delivery, request.headers, request.type, refusal);
       return undefined;
@@ -214,7 +221,9 @@ export class Worker {
     const ours = await (verb === 'ack' ? delivery.ack() : delivery.requeue());
     this.#channel.forget(delivery);
     if (!ours) {
-      this.#logger.warn(`Lease lost: message ${delivery.field} of queue "${delivery.queue}" was restored by somebody else and is not touched`);
+      this.#logger.warn(
+        `Lease lost: message ${delivery.field} of queue "${delivery.queue}" was restored by somebody else and is not touched`,
+      );
     }
     return ours;
   }
@@ -231,7 +240,7 @@ export class Worker {
   }
 
   async #refuseUnknown(delivery: Delivery, headers: TaskHeaders, error: NotRegisteredError): Promise<void> {
-    this.#logger.error(sentences.unknownTask(headers.task, delivery.raw), { task_id: headers.id, task_name: headers.task });
+    this.#logger.error(sentences.unknownTask(headers.task, delivery.raw));
     await this.#backend?.store({
       taskId: headers.id,
       groupId: headers.group,
@@ -244,10 +253,9 @@ export class Worker {
     await this.#quarantine(delivery, error.message);
   }
 
-  #logReceived(headers: TaskHeaders, eta: string | null): void {
+  #logReceived(headers: TaskHeaders): void {
     if (!this.#logger.isEnabled('info')) return;
-    const sentence = sentences.taskReceived(headers.shadow ?? headers.task, headers.id, eta);
-    this.#logger.info(sentence, { task_id: headers.id, task_name: headers.task });
+    this.#logger.info(sentences.taskReceived(headers.shadow ?? headers.task, headers.id));
   }
 
   async #startPidbox(accept: ReadonlySet<string>, maxBodyBytes: number): Promise<void> {
@@ -326,7 +334,8 @@ export class Worker {
       queues,
       leaseSeconds: config.celeriacLeaseSeconds,
       recoveryIntervalSeconds: config.celeriacRecoveryInterval,
-      loopBlockLimitSeconds: config.celeriacLoopBlockLimit ?? (hard === null ? this.#broker.visibilityTimeoutSeconds : hard + 30),
+      loopBlockLimitSeconds:
+        config.celeriacLoopBlockLimit ?? (hard === null ? this.#broker.visibilityTimeoutSeconds : hard + 30),
       maxMessageBytes: config.celeriacMaxMessageBytes,
       quarantineMaxLength: config.celeriacQuarantineMaxLength,
       demand: () => this.#dispatcher.demand(),

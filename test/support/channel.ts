@@ -21,7 +21,9 @@ export function testChannel(url: string, overrides: Partial<ChannelOptions> = {}
   const deliveries: Delivery[] = [];
   const log: string[] = [];
   const test = { deliveries, log, demand: { free: 10, room: 0, ahead: 0 } as Demand };
-  const queues = (overrides.queues ?? [{ name: 'celery', exchange: 'celery', exchangeType: 'direct', routingKey: 'celery' }]) as ChannelOptions['queues'];
+  const queues = (overrides.queues ?? [
+    { name: 'celery', exchange: 'celery', exchangeType: 'direct', routingKey: 'celery' },
+  ]) as ChannelOptions['queues'];
   const channel = new Channel({
     target: parseRedisTarget(url),
     connection: { backoff: { startMs: 10, stepMs: 10, maxMs: 100, jitter: 0 } },
@@ -39,7 +41,10 @@ export function testChannel(url: string, overrides: Partial<ChannelOptions> = {}
     loopBlockLimitSeconds: 60,
     maxMessageBytes: 1_000_000,
     quarantineMaxLength: 1000,
-    demand: () => ({ ...test.demand, free: test.demand.free - deliveries.filter((delivery) => !delivery.isSettled).length }),
+    demand: () => ({
+      ...test.demand,
+      free: test.demand.free - deliveries.filter((delivery) => !delivery.isSettled).length,
+    }),
     deliver: (batch) => deliveries.push(...batch),
     ...overrides,
     queues,
@@ -55,7 +60,9 @@ export function testPort(url: string): RedisPort {
 export function envelope(overrides: Record<string, unknown> = {}, properties: Record<string, unknown> = {}): string {
   const id = randomUUID();
   return JSON.stringify({
-    body: Buffer.from('[[2, 2], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]').toString('base64'),
+    body: Buffer.from('[[2, 2], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]').toString(
+      'base64',
+    ),
     'content-encoding': 'utf-8',
     'content-type': 'application/json',
     headers: { lang: 'py', task: 'tasks.add', id },

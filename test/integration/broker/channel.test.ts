@@ -42,7 +42,10 @@ function open(overrides: Parameters<typeof testChannel>[1] = {}): TestChannel {
 }
 
 async function held(): Promise<{ entries: number; index: number }> {
-  return { entries: (await redis.command('HLEN', 'unacked')) as number, index: (await redis.command('ZCARD', 'unacked_index')) as number };
+  return {
+    entries: (await redis.command('HLEN', 'unacked')) as number,
+    index: (await redis.command('ZCARD', 'unacked_index')) as number,
+  };
 }
 
 async function queued(list = 'celery'): Promise<string[]> {
@@ -89,7 +92,12 @@ describe('taking', () => {
       await redis.command('LPUSH', 'a', envelope({}, { delivery_tag: `a${i}` }));
       await redis.command('LPUSH', 'b', envelope({}, { delivery_tag: `b${i}` }));
     }
-    const queues = ['a', 'b'].map((name) => ({ name, exchange: name, exchangeType: 'direct' as const, routingKey: name }));
+    const queues = ['a', 'b'].map((name) => ({
+      name,
+      exchange: name,
+      exchangeType: 'direct' as const,
+      routingKey: name,
+    }));
     const opening = open({ queues });
     opening.demand = { free: 6, room: 0, ahead: 0 };
     await opening.channel.start();
@@ -107,7 +115,12 @@ describe('taking', () => {
   });
 
   test('copies of one publish that share a delivery tag are held apart', async () => {
-    await redis.command('LPUSH', 'celery', envelope({}, { delivery_tag: 'same' }), envelope({}, { delivery_tag: 'same' }));
+    await redis.command(
+      'LPUSH',
+      'celery',
+      envelope({}, { delivery_tag: 'same' }),
+      envelope({}, { delivery_tag: 'same' }),
+    );
     const { channel, deliveries } = open();
     await channel.start();
     await until('delivered', () => deliveries.length === 2);
@@ -118,7 +131,12 @@ describe('taking', () => {
   test('a key of another type at a queue name is reported once and does not stop the other queues', async () => {
     await redis.command('SET', 'a', 'no list');
     await redis.command('LPUSH', 'b', envelope());
-    const queues = ['a', 'b'].map((name) => ({ name, exchange: name, exchangeType: 'direct' as const, routingKey: name }));
+    const queues = ['a', 'b'].map((name) => ({
+      name,
+      exchange: name,
+      exchangeType: 'direct' as const,
+      routingKey: name,
+    }));
     const { channel, deliveries, log } = open({ queues });
     await channel.start();
     await until('delivered', () => deliveries.length === 1);
@@ -134,7 +152,6 @@ describe('what must not enter unacked', () => {
     ['nan', envelope().replace('"priority":0', '"priority":nan')],
     ['a hexadecimal number', envelope().replace('"priority":0', '"priority":0x1F')],
     ['a number that ends with a point', envelope().replace('"priority":0', '"priority":1.')],
-    ['headers null', envelope({ headers: null })],
     ['headers a list', envelope({ headers: [] })],
     ['an unknown __type__', envelope({ headers: { task: 't', id: 'x', a: { __type__: 'pickle', __value__: 1 } } })],
     ['a hidden __type__', envelope().replace('"lang"', '"a":{"\\u005f_type__":"x","__value__":1},"lang"')],
@@ -164,7 +181,10 @@ describe('what must not enter unacked', () => {
   const doubtful: [string, string][] = [
     ['letters beyond ASCII', envelope({ headers: { task: 'aufgäbe', id: 'x', note: '😀' } })],
     ['NaN, which Python writes', envelope().replace('"priority":0', '"priority":0,"x":NaN')],
-    ['a known typed value', envelope({ headers: { task: 't', id: 'x', at: { __type__: 'date', __value__: '2026-01-02' } } })],
+    [
+      'a known typed value',
+      envelope({ headers: { task: 't', id: 'x', at: { __type__: 'date', __value__: '2026-01-02' } } }),
+    ],
     ['white space between tokens', JSON.stringify(JSON.parse(envelope()), null, 2)],
     ['a large message', envelope({ body: Buffer.alloc(100_000, 'x').toString('base64') })],
     ['an empty list somewhere', envelope({ headers: { task: 't', id: 'x', stamped_headers: [] } })],
@@ -179,6 +199,17 @@ describe('what must not enter unacked', () => {
     expect(deliveries[0]?.raw).toBe(raw);
     expect(await redis.command('HVALS', 'unacked')).toEqual([`[${raw}, "", "celery"]`]);
     expect(await redis.command('XLEN', keys.quarantine)).toBe(0);
+  });
+});
+
+describe('headers that are null', () => {
+  test('become an object before the message enters unacked: Python would lose it when it restores it', async () => {
+    const raw = envelope({ headers: null });
+    await redis.command('LPUSH', 'celery', raw);
+    const { channel, deliveries } = open();
+    await channel.start();
+    await until('delivered', () => deliveries.length === 1);
+    expect(JSON.parse(deliveries[0]?.raw ?? '')).toEqual({ ...(JSON.parse(raw) as object), headers: {} });
   });
 });
 
@@ -201,7 +232,12 @@ describe('the fence', () => {
     const score = Date.now() / 1000 + 1;
     await redis.command('ZADD', 'unacked_index', score, 'tag');
     const [delivery] = deliveries;
-    const ours = verb === 'requeue' ? delivery?.requeue() : verb === 'park' ? delivery?.park(score + 100) : delivery?.quarantine('why');
+    const ours =
+      verb === 'requeue'
+        ? delivery?.requeue()
+        : verb === 'park'
+          ? delivery?.park(score + 100)
+          : delivery?.quarantine('why');
     expect(await ours).toBe(false);
     expect(await held()).toEqual({ entries: 1, index: 1 });
     expect(Number(await redis.command('ZSCORE', 'unacked_index', 'tag'))).toBeCloseTo(score, 3);
@@ -232,7 +268,10 @@ describe('putting back', () => {
     await redis.command('LPUSH', 'celery', envelope());
     expect(await opening.deliveries[0]?.requeue()).toBe(true);
     const [back] = await queued();
-    const marked = JSON.parse(back ?? '') as { headers: { redelivered?: boolean }; properties: { delivery_info: { redelivered?: boolean } } };
+    const marked = JSON.parse(back ?? '') as {
+      headers: { redelivered?: boolean };
+      properties: { delivery_info: { redelivered?: boolean } };
+    };
     expect(marked.headers.redelivered).toBe(true);
     expect(marked.properties.delivery_info.redelivered).toBe(true);
     delete marked.headers.redelivered;
@@ -247,7 +286,9 @@ describe('putting back', () => {
     await until('delivered', () => deliveries.length === 5);
     await channel.stopTaking();
     expect(await channel.putBack(deliveries)).toBe(5);
-    const tags = (await queued()).reverse().map((raw) => (JSON.parse(raw) as { properties: { delivery_tag: string } }).properties.delivery_tag);
+    const tags = (await queued())
+      .reverse()
+      .map((raw) => (JSON.parse(raw) as { properties: { delivery_tag: string } }).properties.delivery_tag);
     expect(tags).toEqual(['t0', 't1', 't2', 't3', 't4']);
     expect(await held()).toEqual({ entries: 0, index: 0 });
   });
@@ -327,13 +368,26 @@ describe('members', () => {
     await redis.command('LPUSH', keys.inbox(dead, 'celery'), envelope({}, { delivery_tag: 'inbox' }));
     await redis.command('LPUSH', keys.aside(dead), `6:celery${envelope({}, { delivery_tag: 'aside' })}`);
     await redis.command('ZADD', keys.members, 1, dead);
-    await redis.command('HSET', keys.member(dead), 'node', 'celery@gone', 'pid', 1, 'queues', '["celery"]', 'lists', '["celery"]');
+    await redis.command(
+      'HSET',
+      keys.member(dead),
+      'node',
+      'celery@gone',
+      'pid',
+      1,
+      'queues',
+      '["celery"]',
+      'lists',
+      '["celery"]',
+    );
     const { channel, deliveries } = open();
     await channel.start();
     await until('all five', () => deliveries.length === 5);
     expect(deliveries.map((delivery) => delivery.field).filter((field) => field.startsWith('t'))).toEqual(tags);
     await until('buried', async () => (await redis.command('ZSCORE', keys.members, dead)) === null);
-    expect(await redis.command('EXISTS', keys.member(dead), keys.held(dead), keys.inbox(dead, 'celery'), keys.aside(dead))).toBe(0);
+    expect(
+      await redis.command('EXISTS', keys.member(dead), keys.held(dead), keys.inbox(dead, 'celery'), keys.aside(dead)),
+    ).toBe(0);
   });
 
   test('a member whose lease still runs is left alone', async () => {
@@ -361,7 +415,14 @@ describe('members', () => {
 
   test('a poisonous entry of somebody else goes to the quarantine and does not stop the sweep', async () => {
     const old = Date.now() / 1000 - 100;
-    await redis.command('HSET', 'unacked', 'bad', '[{"headers": null}, null]', 'good', `[${envelope({}, { delivery_tag: 'good' })}, "", "celery"]`);
+    await redis.command(
+      'HSET',
+      'unacked',
+      'bad',
+      '[{"headers": null}, null]',
+      'good',
+      `[${envelope({}, { delivery_tag: 'good' })}, "", "celery"]`,
+    );
     await redis.command('ZADD', 'unacked_index', old, 'bad', old + 1, 'good');
     const { channel, deliveries } = open({ visibilityTimeoutSeconds: 60 });
     await channel.start();
@@ -379,7 +440,12 @@ describe('an outage', () => {
     await until('delivered', () => deliveries.length === 1);
     // As if the reply of a take had been lost: held under the instance, unknown to the process.
     const instance = deliveries[0]?.instance ?? '';
-    await redis.command('HSET', 'unacked', 'lost-reply', `[${envelope({}, { delivery_tag: 'lost-reply' })}, "", "celery"]`);
+    await redis.command(
+      'HSET',
+      'unacked',
+      'lost-reply',
+      `[${envelope({}, { delivery_tag: 'lost-reply' })}, "", "celery"]`,
+    );
     const score = Date.now() / 1000;
     await redis.command('ZADD', 'unacked_index', score, 'lost-reply');
     await redis.command('ZADD', keys.held(instance), score, 'lost-reply');

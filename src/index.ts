@@ -1,0 +1,27 @@
+/** The public surface: explicit names, nothing else. */
+export { Celeriac } from './client/app.ts';
+export { AsyncResult, type GetOptions } from './client/result.ts';
+export type { SendOptions } from './client/send.ts';
+export { Task, type ApplyOptions } from './client/task.ts';
+export {
+  BackendError,
+  BrokerConnectionError,
+  CeleriacError,
+  ConfigError,
+  ContentDisallowedError,
+  DecodeError,
+  EncodeError,
+  IllegalStateError,
+  InvalidTaskError,
+  MaxRetriesExceededError,
+  NotRegisteredError,
+  TaskRevokedError,
+  TimeoutError,
+  ValidationError,
+} from './errors.ts';
+export { PythonError, TaskError, type WireException } from './protocol/exceptions.ts';
+export { DateTime, Decimal, PlainDate, PlainTime, Uuid } from './protocol/typed-values.ts';
+export { currentTask, findCurrentTask, TaskContext, type RetryOptions, type TaskLogger } from './tasks/context.ts';
+export type { TaskOptions } from './tasks/options.ts';
+export { Ignore, Reject, Retry } from './tasks/predicates.ts';
+export type { TaskRequest } from './tasks/request.ts';
