@@ -56,13 +56,15 @@ export class BlockingWaits {
 
   /** Ends every blocking pop; settles when each has answered. */
   async unblock(): Promise<void> {
-    const pending = [...this.#watches.values()].filter((watch) => watch.pending !== undefined);
-    for (const watch of pending) {
+    const pending: Promise<void>[] = [];
+    for (const watch of this.#watches.values()) {
+      if (watch.pending === undefined) continue;
+      pending.push(watch.pending);
       if (watch.clientId === undefined) continue;
       // Not allowed, or gone meanwhile: the pop ends by its own time-out.
       this.#options.commands.command('CLIENT', 'UNBLOCK', watch.clientId).catch(() => undefined);
     }
-    await Promise.all(pending.map((watch) => watch.pending));
+    await Promise.all(pending);
   }
 
   async close(): Promise<void> {

@@ -63,7 +63,7 @@ export class Fetcher {
   #mustReconcile = true;
   /** True while the loop waits for demand. */
   #isSated = false;
-  #stopping = false;
+  readonly #stop = new AbortController();
   #done: Promise<void> | undefined;
 
   constructor(options: FetcherOptions, unacked: Unacked) {
@@ -114,7 +114,7 @@ export class Fetcher {
 
   /** Ends the loop; what blocking pops brought meanwhile goes back. Settles when nothing more can be delivered. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stop.abort();
     this.#nudge.give();
     await this.#done;
     await this.#waits.close();
@@ -123,19 +123,19 @@ export class Fetcher {
 
   async #loop(): Promise<void> {
     let failures = 0;
-    while (!this.#stopping) {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
       try {
         await this.#turn();
         failures = 0;
       } catch (error) {
-        if (this.#stopping) return;
         failures += 1;
         const pause = Math.min(30, 0.5 * 2 ** Math.min(failures, 6)) * (0.75 + Math.random() / 2);
         this.#options.logger.error(
           `Cannot take messages: ${explainRefusal(error, this.#options.keys)}. Trying again in ${pause.toFixed(1)} s`,
         );
         this.#mustReconcile = true;
-        await sleep(pause * 1000);
+        await sleep(pause * 1000, signal);
       }
     }
   }

@@ -4,7 +4,7 @@
  */
 import type { Backend } from '../backend/backend.ts';
 import { TaskRevokedError } from '../errors.ts';
-import { readWireException, type ErrorRegistry } from '../protocol/exceptions.ts';
+import { pyStr, readWireException, type ErrorRegistry } from '../protocol/exceptions.ts';
 import type { TaskMeta } from '../protocol/result-meta.ts';
 import { EXCEPTION_STATES, FAILURE, PROPAGATE_STATES, READY_STATES, SUCCESS } from '../protocol/states.ts';
 
@@ -85,8 +85,7 @@ export class AsyncResult<Result = unknown> {
   #valueOf(meta: TaskMeta): unknown {
     const exception = EXCEPTION_STATES.has(meta.status) ? readWireException(meta.result) : null;
     if (exception === null) return meta.result;
-    if (exception.exc_type === 'TaskRevokedError')
-      return new TaskRevokedError(String(exception.exc_message[0] ?? 'revoked'));
+    if (exception.exc_type === 'TaskRevokedError') return new TaskRevokedError(pyStr(exception.exc_message));
     return this.#errors.restore(exception, meta.traceback);
   }
 }

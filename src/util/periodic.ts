@@ -10,7 +10,7 @@ export async function periodic(
   task: () => Promise<unknown>,
   onError: (error: unknown) => void,
 ): Promise<void> {
-  while (!signal.aborted) {
+  for (;;) {
     await sleep(seconds * 1000 * (0.9 + Math.random() * 0.2), signal);
     if (signal.aborted) return;
     try {

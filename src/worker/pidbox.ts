@@ -26,8 +26,8 @@ export interface PidboxOptions {
   readonly commands: Readonly<Record<string, ControlCommand>>;
   readonly reply: (exchange: string, routingKey: string, envelope: Envelope) => Promise<boolean>;
   /** Announces the mailbox where askers look for it, and takes it away again. */
-  readonly declare: () => Promise<void>;
-  readonly remove: () => Promise<void>;
+  readonly declare: () => Promise<unknown>;
+  readonly remove: () => Promise<unknown>;
 }
 
 interface ControlMessage {

@@ -20,7 +20,7 @@ import {
   type TaskHeaders,
 } from '../protocol/task-message.ts';
 import type { Background } from '../util/background.ts';
-import type { Strategy } from './strategy.ts';
+import type { Strategy, TaskMessage } from './strategy.ts';
 
 export interface ReceiverOptions {
   readonly logger: Logger;
@@ -33,13 +33,6 @@ export interface ReceiverOptions {
   readonly refuseUnknown: (delivery: Delivery, headers: TaskHeaders, error: NotRegisteredError) => Promise<void>;
   /** Keeps the message's bytes and ends the hold. */
   readonly quarantine: (delivery: Delivery, reason: string) => Promise<void>;
-}
-
-/** A message whose headers were read; its body only where the protocol needs it (version 1 keeps its headers there). */
-export interface TaskMessage {
-  readonly envelope: Envelope;
-  readonly headers: TaskHeaders;
-  readonly body: TaskBody | undefined;
 }
 
 export class Receiver {

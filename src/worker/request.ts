@@ -8,7 +8,7 @@
 import type { Delivery } from '../broker/delivery.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import type { TaskBody, TaskHeaders } from '../protocol/task-message.ts';
-import type { DeliveryInfo, RequestSignature, TaskRequest } from '../tasks/request.ts';
+import type { DeliveryInfo, TaskRequest } from '../tasks/request.ts';
 import type { TaskType } from './task-type.ts';
 
 export class Request {

@@ -9,9 +9,16 @@ import type { Delivery } from '../broker/delivery.ts';
 import { InvalidTaskError } from '../errors.ts';
 import { parseIso8601 } from '../protocol/iso8601.ts';
 import type { TaskBody, TaskHeaders } from '../protocol/task-message.ts';
-import type { TaskMessage } from './receiver.ts';
+import type { Envelope } from '../protocol/envelope.ts';
 import { Request } from './request.ts';
 import type { TaskType } from './task-type.ts';
+
+/** A message whose headers were read; its body only where the protocol needs it (version 1 keeps its headers there). */
+export interface TaskMessage {
+  readonly envelope: Envelope;
+  readonly headers: TaskHeaders;
+  readonly body: TaskBody | undefined;
+}
 
 /** Takes over a message; a promise where something had to be waited for. Throws what is wrong with the message. */
 export type Strategy = (delivery: Delivery, message: TaskMessage) => Promise<void> | undefined;
@@ -19,7 +26,7 @@ export type Strategy = (delivery: Delivery, message: TaskMessage) => Promise<voi
 export interface StrategyPorts {
   readonly hostname: string;
   readonly isRevoked: (id: string) => boolean;
-  readonly readBody: (envelope: TaskMessage['envelope']) => TaskBody | Promise<TaskBody>;
+  readonly readBody: (envelope: Envelope) => TaskBody | Promise<TaskBody>;
   readonly received: (headers: TaskHeaders) => void;
   readonly reserve: (request: Request) => void;
   readonly revoke: (

@@ -279,8 +279,8 @@ export class Worker {
         storeRevoked: (id) => this.#storeRevoked(id),
       }),
       reply: (replyExchange, routingKey, envelope) => sendReply(redis, keys, replyExchange, routingKey, envelope),
-      declare: async () => void (await redis.command('SADD', keys.binding(exchange), member)),
-      remove: async () => void (await redis.command('SREM', keys.binding(exchange), member)),
+      declare: () => redis.command('SADD', keys.binding(exchange), member),
+      remove: () => redis.command('SREM', keys.binding(exchange), member),
     });
     await pidbox.start();
     this.#pidbox = pidbox;

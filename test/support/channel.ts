@@ -21,9 +21,9 @@ export function testChannel(url: string, overrides: Partial<ChannelOptions> = {}
   const deliveries: Delivery[] = [];
   const log: string[] = [];
   const test = { deliveries, log, demand: { free: 10, room: 0, ahead: 0 } as Demand };
-  const queues = (overrides.queues ?? [
+  const queues = overrides.queues ?? [
     { name: 'celery', exchange: 'celery', exchangeType: 'direct', routingKey: 'celery' },
-  ]) as ChannelOptions['queues'];
+  ];
   const channel = new Channel({
     target: parseRedisTarget(url),
     connection: { backoff: { startMs: 10, stepMs: 10, maxMs: 100, jitter: 0 } },
