@@ -90,7 +90,7 @@ export function markdown({ machine, options, rows, flat, kinds, goals }) {
       table(
         ['kind', 'contender', 'tasks', 'CPU us/task', 'Redis us/task', 'seconds'],
         kinds.map((row) => [
-          row.kind + (row.wrong === undefined ? '' : ` (!) ${row.wrong.replaceAll('\n', ' ').slice(0, 120)}`),
+          row.kind + (row.wrong === undefined ? '' : ' (!)'),
           row.label,
           number(row.tasks),
           number(row.cpuMicroseconds),
@@ -99,6 +99,9 @@ export function markdown({ machine, options, rows, flat, kinds, goals }) {
         ]),
       ),
     );
+  }
+  for (const { kind, label, wrong } of kinds) {
+    if (wrong !== undefined) parts.push(`(!) ${kind}, ${label}: ${wrong.replaceAll('\n', ' ')}`);
   }
   if (goals.length > 0) {
     parts.push(
