@@ -72,6 +72,7 @@ export function readOptions(argv) {
     full: values.full === true,
     flatness: values['no-flatness'] !== true && (values.full === true || !quick),
     kinds: values.kinds === true,
-    json: values.json ?? '.cache/bench-results.json',
+    // A quick look must not overwrite the figures of a real run.
+    json: values.json ?? `.cache/bench-${quick ? 'quick' : 'results'}.json`,
   };
 }
