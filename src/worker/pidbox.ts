@@ -52,7 +52,8 @@ export class Pidbox {
     const { subscriber, channel, declare } = this.#options;
     subscriber.onMessage((_channel, payload) => this.#receive(payload));
     await subscriber.connect();
-    await subscriber.psubscribe(channel);
+    // Not PSUBSCRIBE, as kombu does: an ACL allows a pattern only where the rule names the very same one.
+    await subscriber.subscribe(channel);
     await declare();
   }
 
