@@ -88,18 +88,23 @@ export class RedisBackend implements Backend {
     return this.#writer.pending;
   }
 
-  async store(record: ResultRecord, options: StoreOptions = {}): Promise<void> {
+  store(record: ResultRecord, options?: StoreOptions): Promise<void> {
     const { codec, keys } = this.#options;
-    const key = keys.task(record.taskId);
-    await this.#writer.write({
-      key,
-      value: codec.encode(record),
-      expiresSeconds:
-        options.expiresSeconds === undefined ? this.#expiresSeconds : wholeSeconds(options.expiresSeconds),
-      isReady: READY_STATES.has(record.state),
-      isSuccess: record.state === SUCCESS,
-      label: `result of task ${record.taskId} (${record.state})`,
-    });
+    const { taskId, state } = record;
+    try {
+      return this.#writer.write({
+        key: keys.task(taskId),
+        value: codec.encode(record),
+        expiresSeconds:
+          options?.expiresSeconds === undefined ? this.#expiresSeconds : wholeSeconds(options.expiresSeconds),
+        isReady: READY_STATES.has(state),
+        isSuccess: state === SUCCESS,
+        taskId,
+        state,
+      });
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new BackendError(String(error)));
+    }
   }
 
   async fetch(taskId: string): Promise<TaskMeta> {

@@ -30,14 +30,16 @@ export const MAX_VALUE_BYTES = 512 * 1024 * 1024;
 
 export interface Write {
   readonly key: string;
-  readonly value: Buffer;
+  /** Bytes, or text that is ASCII. */
+  readonly value: string | Buffer;
   /** Seconds to live; 0: for ever. */
   readonly expiresSeconds: number;
   /** Decides what may give way: a ready state never does. */
   readonly isReady: boolean;
   readonly isSuccess: boolean;
-  /** For messages: `result of task <id> (<state>)`. */
-  readonly label: string;
+  /** For messages. */
+  readonly taskId: string;
+  readonly state: string;
 }
 
 export interface ResultWriterOptions {
@@ -150,7 +152,7 @@ export class ResultWriter {
     const left = this.#takeAll();
     if (left.length === 0) return;
     this.#options.logger.error(`${left.length} results were not stored: the result backend closed, Redis was away`, {
-      results: left.slice(0, 20).map((waiting) => waiting.label),
+      results: left.slice(0, 20).map((waiting) => labelOf(waiting)),
     });
     for (const waiting of left) this.#refuse(waiting, 'Redis did not come back');
   }
@@ -283,7 +285,7 @@ export class ResultWriter {
       if (this.#options.isSuccess(stored)) return true;
     } catch (error) {
       // Differs from Celery, whose store_result fails here for ever: what nobody can read is no result to protect.
-      this.#options.logger.warn(`${waiting.label} overwrites a stored value that can't be read`, { error });
+      this.#options.logger.warn(`${labelOf(waiting)} overwrites a stored value that can't be read`, { error });
     }
     waiting.judged = createHash('sha1').update(stored).digest('hex');
     return false;
@@ -312,7 +314,8 @@ export class ResultWriter {
   }
 
   #refuse(waiting: Waiting, reason: string, cause?: unknown): void {
-    if (this.#settled(waiting)) waiting.reject(new BackendError(`${waiting.label} not stored: ${reason}`, { cause }));
+    if (this.#settled(waiting))
+      waiting.reject(new BackendError(`${labelOf(waiting)} not stored: ${reason}`, { cause }));
   }
 
   #done(waiting: Waiting): void {
@@ -329,8 +332,12 @@ export class ResultWriter {
   }
 }
 
+function labelOf({ taskId, state }: Write): string {
+  return `result of task ${taskId} (${state})`;
+}
+
 function notStored(write: Write, reason: string): Promise<never> {
-  return Promise.reject(new BackendError(`${write.label} not stored: ${reason}`));
+  return Promise.reject(new BackendError(`${labelOf(write)} not stored: ${reason}`));
 }
 
 /** A later state of the same task went through although this one was refused: sending this again would undo it. */

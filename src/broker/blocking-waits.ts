@@ -9,10 +9,8 @@ import type { Logger } from '../log.ts';
 import type { RedisPort } from '../redis/port.ts';
 import type { Nudge } from '../util/nudge.ts';
 import { sleep } from '../util/sleep.ts';
-import type { BrokerKeys } from './keys.ts';
 
 export interface BlockingWaitsOptions {
-  readonly keys: BrokerKeys;
   readonly logger: Logger;
   /** Opens a connection for one list; commands on it are never re-sent by themselves. */
   readonly open: () => RedisPort;
@@ -26,14 +24,16 @@ interface Watch {
   readonly port: RedisPort;
   clientId: number | undefined;
   pending: Promise<void> | undefined;
+  /** Where the last pop lands. */
+  inbox: string | undefined;
 }
 
 const SHORTEST_WAIT_MS = 500;
 export const LONGEST_WAIT_MS = 1500;
 
 export class BlockingWaits {
-  /** Lists whose inbox may hold something. Emptied by the fetcher. */
-  readonly landed = new Set<string>();
+  /** Inboxes that may hold something, and the list each belongs to. Emptied by the fetcher. */
+  readonly landed = new Map<string, string>();
   readonly #options: BlockingWaitsOptions;
   readonly #watches = new Map<string, Watch>();
 
@@ -41,17 +41,21 @@ export class BlockingWaits {
     this.#options = options;
   }
 
-  /** Waits until something lands, somebody nudges, or the time for one wait (`maxMs` at most) is over. */
-  async wait(lists: readonly string[], instance: string, maxMs: number): Promise<void> {
+  /**
+   * Waits until something lands, somebody nudges, or the time for one wait (`maxMs` at most) is over. Pops on other lists
+   * go on blocking while there is a slot for whatever they bring (`free`), since ending and beginning them anew costs more
+   * than all the rest of a task's way; else they are ended.
+   */
+  async wait(lists: readonly string[], inboxOf: (list: string) => string, maxMs: number, free: number): Promise<void> {
     const ms = Math.min(maxMs, SHORTEST_WAIT_MS + Math.random() * (LONGEST_WAIT_MS - SHORTEST_WAIT_MS));
     if (ms < 5) return;
     for (const list of lists) {
       const watch = this.#watch(list);
-      watch.pending ??= this.#block(watch, list, instance, ms / 1000);
+      watch.pending ??= this.#block(watch, list, inboxOf(list), ms / 1000);
     }
     if (this.landed.size === 0) await this.#options.nudge.wait(ms);
-    // Not awaited: a pop that began to block too late to hear of it lands later, which is as good.
-    void this.unblock();
+    // Not awaited: a pop that began to block too late to hear of it lands later, and is given back if need be.
+    if (free <= this.#watches.size) void this.unblock();
   }
 
   /** Ends every blocking pop; settles when each has answered. */
@@ -77,26 +81,27 @@ export class BlockingWaits {
     const known = this.#watches.get(list);
     if (known !== undefined) return known;
     const port = this.#options.open();
-    const watch: Watch = { port, clientId: undefined, pending: undefined };
+    const watch: Watch = { port, clientId: undefined, pending: undefined, inbox: undefined };
     port.on('lost', () => {
       watch.clientId = undefined;
       // The reply of a pop may have been lost on the way: look into the inbox.
-      this.landed.add(list);
+      if (watch.inbox !== undefined) this.landed.set(watch.inbox, list);
     });
     this.#watches.set(list, watch);
     return watch;
   }
 
-  async #block(watch: Watch, list: string, instance: string, seconds: number): Promise<void> {
+  async #block(watch: Watch, list: string, inbox: string, seconds: number): Promise<void> {
+    // The inbox of the instance we are now: the process may join anew while the pop still blocks.
+    watch.inbox = inbox;
     try {
       await watch.port.connect();
       watch.clientId ??= Number(await watch.port.command('CLIENT', 'ID'));
-      const inbox = this.#options.keys.inbox(instance, list);
       const moved = await watch.port.command('BLMOVE', list, inbox, 'RIGHT', 'LEFT', seconds.toFixed(3));
-      if (moved !== null) this.#land(list);
+      if (moved !== null) this.#land(inbox, list);
     } catch (error) {
       // The connection went, or the key is no list (which `take` reports): no hurry to try again.
-      this.landed.add(list);
+      this.landed.set(inbox, list);
       this.#options.logger.debug(`Waiting on ${JSON.stringify(list)} was cut short`, { error });
       await sleep(SHORTEST_WAIT_MS);
     } finally {
@@ -104,8 +109,8 @@ export class BlockingWaits {
     }
   }
 
-  #land(list: string): void {
-    this.landed.add(list);
+  #land(inbox: string, list: string): void {
+    this.landed.set(inbox, list);
     this.#options.nudge.give();
   }
 }

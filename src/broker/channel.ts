@@ -152,11 +152,6 @@ export class Channel {
     this.#fetcher?.changed();
   }
 
-  /** Redis has answered what settled the delivery. */
-  forget(delivery: Delivery): void {
-    this.#fetcher?.forget(delivery);
-  }
-
   noteParked(etaSeconds: number): void {
     this.#fetcher?.noteParked(etaSeconds);
   }
@@ -230,13 +225,18 @@ export class Channel {
   }
 
   #createUnacked(): Unacked {
-    const { keys, quarantineMaxLength } = this.#options;
+    const { keys, quarantineMaxLength, logger } = this.#options;
+    const { instance } = this.#membership;
     return new Unacked({
       redis: this.redis,
       keys,
       entries: this.#entries,
-      instance: this.#membership.instance,
+      instance,
       quarantineMaxLength,
+      onEnded: (field, ours) => {
+        this.#fetcher?.forget(field, instance);
+        if (!ours) logger.warn(`Lease lost: message ${field} was restored by somebody else and is not touched`);
+      },
     });
   }
 

@@ -57,6 +57,7 @@ export class Fetcher {
   /** What is held and not yet known to be settled, by field. */
   readonly #inHand = new Map<string, Delivery>();
   readonly #wrongType = new Set<string>();
+  readonly #inboxOf = (list: string): string => this.#options.keys.inbox(this.#unacked.instance, list);
   #unacked: Unacked;
   #served = 1;
   #dueAt = 0;
@@ -70,7 +71,7 @@ export class Fetcher {
     this.#options = options;
     this.#unacked = unacked;
     const { redis, keys, logger, openBlocking, maxMessageBytes, quarantineMaxLength } = options;
-    this.#waits = new BlockingWaits({ keys, logger, open: openBlocking, commands: redis, nudge: this.#nudge });
+    this.#waits = new BlockingWaits({ logger, open: openBlocking, commands: redis, nudge: this.#nudge });
     this.#aside = new AsideCheck({ redis, keys, logger, maxMessageBytes, quarantineMaxLength });
     redis.on('ready', () => {
       this.#mustReconcile = true;
@@ -95,6 +96,8 @@ export class Fetcher {
   /** The process joined anew: what it takes from now on is held under another instance. */
   rejoined(unacked: Unacked): void {
     this.#unacked = unacked;
+    // Nobody looks after the inboxes of the old instance but us.
+    void this.#waits.unblock();
     this.#mustReconcile = true;
     this.#nudge.give();
   }
@@ -107,9 +110,9 @@ export class Fetcher {
     this.#nudge.give();
   }
 
-  /** To be called when Redis has answered the verb that settled it. */
-  forget(delivery: Delivery): void {
-    if (this.#inHand.get(delivery.field) === delivery) this.#inHand.delete(delivery.field);
+  /** Redis has answered the verb that ended a hold of `instance`. */
+  forget(field: string, instance: string): void {
+    if (this.#inHand.get(field)?.instance === instance) this.#inHand.delete(field);
   }
 
   /** Ends the loop; what blocking pops brought meanwhile goes back. Settles when nothing more can be delivered. */
@@ -118,7 +121,7 @@ export class Fetcher {
     this.#nudge.give();
     await this.#done;
     await this.#waits.close();
-    await this.#giveBack(this.#options.sources.lists);
+    await this.#giveBack(this.#inboxes());
   }
 
   async #loop(): Promise<void> {
@@ -153,7 +156,7 @@ export class Fetcher {
     // Fewer than there are slots for: the queues are empty.
     if (taken < demand.free) {
       const idleMs = Math.max(0, this.#dueAt - Date.now());
-      await this.#waits.wait(this.#options.sources.watched(), this.#unacked.instance, idleMs);
+      await this.#waits.wait(this.#options.sources.watched(), this.#inboxOf, idleMs, demand.free - taken);
     } else if (taken === 0) {
       // Only room to look ahead, and the queue is not long: something must change first.
       await this.#waitForDemand(1000);
@@ -171,7 +174,7 @@ export class Fetcher {
     const { instance } = this.#unacked;
     const landed = [...this.#waits.landed];
     this.#waits.landed.clear();
-    const lists = sources.withInboxes(landed, (list) => keys.inbox(instance, list));
+    const lists = sources.withInboxes(landed);
     const reply = await redis.run(
       TAKE,
       [keys.unacked, keys.unackedIndex, keys.held(instance), keys.aside(instance), ...lists.keys],
@@ -240,10 +243,10 @@ export class Fetcher {
 
   /** Makes what the instance holds in Redis and what is held here the same. */
   async #reconcile(): Promise<void> {
-    const { redis, keys, logger, sources } = this.#options;
+    const { redis, keys, logger } = this.#options;
     this.#mustReconcile = false;
     const { instance } = this.#unacked;
-    await this.#giveBack(sources.lists);
+    await this.#giveBack(this.#inboxes());
     const fields = (await redis.command('ZRANGE', keys.held(instance), 0, -1)) as string[];
     const unknown = fields.filter((field) => this.#inHand.get(field)?.instance !== instance);
     if (unknown.length > 0) {
@@ -266,15 +269,15 @@ export class Fetcher {
     return delivery;
   }
 
-  async #giveBack(lists: readonly string[]): Promise<void> {
-    const { redis, keys } = this.#options;
-    for (const list of lists) this.#waits.landed.delete(list);
-    if (lists.length === 0) return;
-    await redis.run(
-      GIVE_BACK,
-      lists.flatMap((list) => [keys.inbox(this.#unacked.instance, list), list]),
-      [],
-    );
+  /** Every inbox of ours that may hold something, those of an earlier instance included. */
+  #inboxes(): [inbox: string, list: string][] {
+    const own = this.#options.sources.lists.map((list): [string, string] => [this.#inboxOf(list), list]);
+    return [...new Map([...own, ...this.#waits.landed])];
+  }
+
+  async #giveBack(inboxes: readonly (readonly [inbox: string, list: string])[]): Promise<void> {
+    for (const [inbox] of inboxes) this.#waits.landed.delete(inbox);
+    if (inboxes.length > 0) await this.#options.redis.run(GIVE_BACK, inboxes.flat(), []);
   }
 
   #reportWrongTypes(lists: readonly string[]): void {

@@ -71,10 +71,10 @@ export class Sources {
   }
 
   /** All lists, preceded by the inboxes where something landed, which are emptied first. */
-  withInboxes(landed: readonly string[], inboxOf: (list: string) => string): SourceLists {
+  withInboxes(landed: readonly (readonly [inbox: string, list: string])[]): SourceLists {
     if (landed.length === 0) return this.#lists;
     const { width } = this.#lists;
-    const inboxes = landed.map((list) => ({ key: inboxOf(list), queue: this.queueOf(list) }));
+    const inboxes = landed.map(([inbox, list]) => ({ key: inbox, queue: this.queueOf(list) }));
     // A row must be full: an inbox stands in twice, the second time it is empty.
     while (inboxes.length % width !== 0) inboxes.push(inboxes[0] as { key: string; queue: string });
     const rest = this.#lists.keys.map((key, i) => ({ key, queue: this.#lists.queues[i] as string }));

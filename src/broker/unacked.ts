@@ -15,6 +15,8 @@ export interface UnackedOptions {
   readonly instance: string;
   /** Approximate cap of the quarantine stream. */
   readonly quarantineMaxLength: number;
+  /** Redis has answered a verb that ended a hold; `ours` is false when the lease had been lost. */
+  readonly onEnded: (field: string, ours: boolean) => void;
 }
 
 interface Parking {
@@ -33,10 +35,12 @@ export class Unacked {
   readonly #entries: EntryReader;
   readonly #heldKey: string;
   readonly #quarantineMaxLength: number;
+  readonly #onEnded: (field: string, ours: boolean) => void;
   readonly #acks: Batcher<string, boolean>;
   readonly #parkings: Batcher<Parking, boolean>;
 
-  constructor({ redis, keys, entries, instance, quarantineMaxLength }: UnackedOptions) {
+  constructor({ redis, keys, entries, instance, quarantineMaxLength, onEnded }: UnackedOptions) {
+    this.#onEnded = onEnded;
     this.instance = instance;
     this.#redis = redis;
     this.#keys = keys;
@@ -65,12 +69,16 @@ export class Unacked {
       [unacked, unackedIndex, this.#heldKey, quarantine],
       [this.#quarantineMaxLength, this.instance, field, queue, `, "", ${JSON.stringify(queue)}]`, reason],
     );
-    return (lost as number[]).length === 0;
+    const ours = (lost as number[]).length === 0;
+    this.#onEnded(field, ours);
+    return ours;
   }
 
   /** Puts one message at the back of its queue, marked as redelivered. False: the lease was lost. */
   async requeue(field: string): Promise<boolean> {
-    return (await this.#return([field], 'LPUSH')) === 1;
+    const ours = (await this.#return([field], 'LPUSH')) === 1;
+    this.#onEnded(field, ours);
+    return ours;
   }
 
   /**
@@ -103,7 +111,7 @@ export class Unacked {
   async #ackAll(fields: string[]): Promise<boolean[]> {
     const { unacked, unackedIndex } = this.#keys;
     const lost = await this.#redis.run(ACK, [unacked, unackedIndex, this.#heldKey], fields);
-    return outcomes(fields.length, lost);
+    return this.#outcomes(fields, lost);
   }
 
   async #parkAll(parkings: Parking[]): Promise<boolean[]> {
@@ -114,17 +122,23 @@ export class Unacked {
       queues.indexOf(queue) + 1,
     ]);
     const keys = [this.#keys.unackedIndex, this.#heldKey, ...queues.map((queue) => this.#keys.parked(queue))];
-    return outcomes(parkings.length, await this.#redis.run(PARK, keys, args));
+    const lost = await this.#redis.run(PARK, keys, args);
+    return this.#outcomes(
+      parkings.map((parking) => parking.field),
+      lost,
+    );
+  }
+
+  /** Per field whether it was ours; `lost` are the numbers, from 1, of those that were not. */
+  #outcomes(fields: readonly string[], lost: unknown): boolean[] {
+    const ours = new Array<boolean>(fields.length).fill(true);
+    for (const number of lost as number[]) ours[number - 1] = false;
+    for (let i = 0; i < fields.length; i += 1) this.#onEnded(fields[i] as string, ours[i] as boolean);
+    return ours;
   }
 }
 
 /** The same text goes into both sorted sets, so that the fence compares equal doubles. */
 function scoreText(seconds: number): string {
   return seconds.toFixed(6);
-}
-
-function outcomes(count: number, lost: unknown): boolean[] {
-  const held = new Array<boolean>(count).fill(true);
-  for (const number of lost as number[]) held[number - 1] = false;
-  return held;
 }

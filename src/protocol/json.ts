@@ -34,8 +34,18 @@ export function loads(text: string): unknown {
  */
 function needsPythonRules(text: string): boolean {
   if (text.includes('__type__') || hasLongInteger(text)) return true;
-  if (text.includes('-0') && /(?:^|[[:,\s])-0(?![.eE])/.test(text)) return true;
+  if (hasMinusZero(text)) return true;
   return text.includes('\\u00') && /\\u00(?:5f|65|7[049])/i.test(text);
+}
+
+/** Ids are full of `-0`, so a regular expression would be asked for each of them: only what begins a number counts. */
+function hasMinusZero(text: string): boolean {
+  for (let at = text.indexOf('-0'); at !== -1; at = text.indexOf('-0', at + 2)) {
+    const before = at === 0 ? 0x20 : text.charCodeAt(at - 1);
+    if ((before <= 0x20 || before === 0x3a || before === 0x2c || before === 0x5b) && !/[.eE]/.test(text.charAt(at + 2)))
+      return true;
+  }
+  return false;
 }
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;

@@ -7,6 +7,7 @@
 import { InvalidTaskError } from '../errors.ts';
 import type { Envelope } from './envelope.ts';
 import { parseIso8601, type IsoInstant } from './iso8601.ts';
+import { setOwn } from './own-property.ts';
 import { dateIsoformat } from './typed-values.ts';
 
 export interface TaskHeaders {
@@ -62,6 +63,9 @@ export interface LiftedTask {
   /** Whether naive times are UTC (always so in protocol 2); if not, they are in the worker's own zone. */
   utc: boolean;
 }
+
+/** Most messages have none of their own. */
+const NO_HEADERS: Record<string, unknown> = Object.freeze({});
 
 const KNOWN_HEADERS: ReadonlySet<string> = new Set([
   'lang',
@@ -199,9 +203,14 @@ function parseHeaders(headers: Record<string, unknown>): TaskHeaders {
 }
 
 function customHeaders(headers: Record<string, unknown>): Record<string, unknown> {
-  const entries = Object.entries(headers).filter(([name]) => !KNOWN_HEADERS.has(name));
-  // fromEntries defines properties, so that even a header named __proto__ is only data.
-  return Object.fromEntries(entries);
+  let custom: Record<string, unknown> | undefined;
+  for (const name in headers) {
+    if (KNOWN_HEADERS.has(name) || !Object.hasOwn(headers, name)) continue;
+    custom ??= {};
+    // Defined, not assigned, so that even a header named __proto__ is only data.
+    setOwn(custom, name, headers[name]);
+  }
+  return custom ?? NO_HEADERS;
 }
 
 function requiredString(headers: Record<string, unknown>, name: string): string {

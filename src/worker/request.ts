@@ -20,11 +20,11 @@ export class Request {
   /** Unix time in milliseconds after which it must not start; null: none. */
   readonly expiresAtMs: number | null;
   readonly hostname: string;
+  /** Its signal tells the task to end. Cheap until the signal is asked for. */
+  readonly controller = new AbortController();
   isAcknowledged = false;
   /** Unix time in seconds when a slot took it; null before. */
   startedAt: number | null = null;
-  /** Set when its revocation ended it while it ran. */
-  terminatedBy: string | null = null;
 
   constructor(
     fields: Pick<Request, 'type' | 'delivery' | 'envelope' | 'headers' | 'body' | 'expiresAtMs' | 'hostname'>,

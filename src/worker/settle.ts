@@ -33,8 +33,6 @@ export interface SettlementPorts {
   readonly backend: Backend;
   readonly logger: Logger;
   readonly hostname: string;
-  /** Ends a hold by `verb`; false when the lease was lost meanwhile, which is logged here. */
-  readonly end: (delivery: Delivery, verb: 'ack' | 'requeue') => Promise<boolean>;
   /** Publishes the message of the next attempt. */
   readonly sendRetry: (request: Request, outcome: RetryOutcome) => Promise<void>;
 }
@@ -51,8 +49,12 @@ export class Settlement {
     const { logger } = this.#ports;
     switch (outcome.kind) {
       case 'success': {
-        await this.#storeSuccess(request, outcome.value);
-        await this.#ackLate(request);
+        try {
+          await this.#store(request, { state: 'SUCCESS', result: outcome.value });
+        } catch (error) {
+          await this.#storeUnserializable(request, error);
+        }
+        if (!request.isAcknowledged) await this.#endLate(request, 'ack');
         if (logger.isEnabled('info')) {
           logger.info(
             sentences.taskSucceeded(request.name, request.id, outcome.runtimeSeconds, pyRepr(outcome.value)),
@@ -151,36 +153,35 @@ export class Settlement {
         children: [],
       });
     }
-    if (!isAcknowledged) await this.#ports.end(delivery, 'ack');
+    if (!isAcknowledged) await delivery.ack();
   }
 
-  async #storeSuccess(request: Request, value: unknown): Promise<void> {
-    try {
-      await this.#store(request, { state: 'SUCCESS', result: value });
-    } catch (error) {
-      if (!(error instanceof EncodeError)) throw error;
-      this.#ports.logger.error(sentences.taskFailed(request.name, request.id, error.message, null), fields(request));
-      await this.#storeFailure(request, toWireException(error), error.stack ?? null);
-    }
+  /** A result that is no data fails its task; any other trouble is not the task's. */
+  async #storeUnserializable(request: Request, error: unknown): Promise<void> {
+    if (!(error instanceof EncodeError)) throw error;
+    this.#ports.logger.error(sentences.taskFailed(request.name, request.id, error.message, null), fields(request));
+    await this.#storeFailure(request, toWireException(error), error.stack ?? null);
   }
 
   async #storeFailure(request: Request, exception: WireException, traceback: string | null): Promise<void> {
     await this.#store(request, { state: 'FAILURE', result: exception, traceback });
   }
 
-  async #store(request: Request, outcome: Omit<ResultRecord, 'taskId' | 'groupId' | 'parentId'>): Promise<void> {
+  #store(request: Request, outcome: Omit<ResultRecord, 'taskId' | 'groupId' | 'parentId'>): Promise<void> | undefined {
     const { type, headers } = request;
     const policy = { ignoreResult: request.ignoresResult, storeErrorsEvenIfIgnored: type.storeErrorsEvenIfIgnored };
-    if (!shouldStore(outcome.state, policy)) return;
+    if (!shouldStore(outcome.state, policy)) return undefined;
     const record: ResultRecord = {
-      ...identity(headers),
-      ...outcome,
-      ...(type.resultExtended ? { extended: extended(request) } : {}),
+      taskId: headers.id,
+      state: outcome.state,
+      result: outcome.result,
+      groupId: headers.group,
+      parentId: headers.parentId,
     };
-    await this.#ports.backend.store(
-      record,
-      type.resultExpires === undefined ? {} : { expiresSeconds: type.resultExpires },
-    );
+    if (outcome.traceback !== undefined) record.traceback = outcome.traceback;
+    if (outcome.children !== undefined) record.children = outcome.children;
+    if (type.resultExtended) record.extended = extended(request);
+    return this.#ports.backend.store(record, type.storeOptions);
   }
 
   #ackLate(request: Request): Promise<void> {
@@ -190,7 +191,7 @@ export class Settlement {
   async #endLate(request: Request, verb: 'ack' | 'requeue'): Promise<void> {
     if (request.isAcknowledged) return;
     request.isAcknowledged = true;
-    await this.#ports.end(request.delivery, verb);
+    await (verb === 'ack' ? request.delivery.ack() : request.delivery.requeue());
   }
 }
 

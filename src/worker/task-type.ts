@@ -2,6 +2,7 @@
  * All that is the same for every request of a task type, worked out once. Counterpart: the closure over task attributes in
  * celery/worker/strategy.py default, 5.6.3.
  */
+import type { StoreOptions } from '../backend/backend.ts';
 import type { Config } from '../config/config.ts';
 import type { TaskDefinition } from '../tasks/task.ts';
 
@@ -13,8 +14,8 @@ export interface TaskType {
   readonly storeErrorsEvenIfIgnored: boolean;
   readonly trackStarted: boolean;
   readonly resultExtended: boolean;
-  /** Seconds a result is kept; undefined: as the backend does. */
-  readonly resultExpires: number | null | undefined;
+  /** How long its results are kept, where that is not the backend's to say. */
+  readonly storeOptions: StoreOptions | undefined;
 }
 
 export function compileTaskType(definition: TaskDefinition, config: Config): TaskType {
@@ -27,6 +28,6 @@ export function compileTaskType(definition: TaskDefinition, config: Config): Tas
     storeErrorsEvenIfIgnored: options.storeErrorsEvenIfIgnored ?? config.taskStoreErrorsEvenIfIgnored,
     trackStarted: options.trackStarted ?? config.taskTrackStarted,
     resultExtended: config.resultExtended,
-    resultExpires: options.resultExpires,
+    storeOptions: options.resultExpires === undefined ? undefined : { expiresSeconds: options.resultExpires },
   };
 }

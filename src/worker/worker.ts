@@ -23,7 +23,7 @@ import { openSubscriber } from '../redis/subscriber.ts';
 import type { TaskRuntime } from '../tasks/context.ts';
 import { Background } from '../util/background.ts';
 import { Releasers } from '../util/releasers.ts';
-import { Dispatcher, type Settling } from './dispatcher.ts';
+import { Dispatcher } from './dispatcher.ts';
 import { controlCommands } from './panel.ts';
 import { Pidbox } from './pidbox.ts';
 import { AsyncPool } from './pool/async.ts';
@@ -84,9 +84,12 @@ export class Worker {
     this.#dispatcher = new Dispatcher({
       state: this.state,
       pool: this.#pool,
-      background: this.#background,
       prefetchCount: prefetchMultiplier === 0 ? Infinity : prefetchMultiplier * this.#pool.concurrency,
-      execute: (request) => this.#execute(request),
+      accept: (request) => this.#accept(request),
+      settle: (request, outcome) => (this.#settlement as Settlement).settle(request, outcome),
+      failed: (request, error) =>
+        this.#logger.critical(`Task ${request.name}[${request.id}] INTERNAL ERROR`, { error }),
+      done: (request) => this.#done(request),
       changed: () => this.#channel.changed(),
     });
   }
@@ -117,7 +120,6 @@ export class Worker {
       backend,
       logger: this.#logger,
       hostname: this.nodename,
-      end: (delivery, verb) => this.#end(delivery, verb),
       sendRetry: (request, outcome) => sendRetry(this.#app.sender, request, outcome),
     });
     this.#settlement = settlement;
@@ -175,68 +177,42 @@ export class Worker {
     }
   }
 
-  /** Runs what got a slot. The slot is free when this settles; the settlement goes on by itself. */
-  async #execute(request: Request): Promise<Settling | undefined> {
-    const settlement = this.#settlement as Settlement;
+  /** Whether what got a slot may start. With early acknowledgement that is when Redis has confirmed it. */
+  #accept(request: Request): boolean | Promise<boolean> {
     // Between receipt and now the task may have been revoked, or its time may have passed.
-    const refusal = this.state.revoked.has(request.id)
-      ? 'revoked'
-      : request.isExpired(Date.now())
-        ? 'expired'
-        : undefined;
-    if (refusal !== undefined) {
-      await settlement.revoke(request.delivery, request.headers, request.type, refusal);
-      return undefined;
-    }
+    const isRevoked = this.state.revoked.has(request.id);
+    if (isRevoked || request.isExpired(Date.now())) return this.#discard(request, isRevoked ? 'revoked' : 'expired');
     request.startedAt = Date.now() / 1000;
     this.state.active.set(request.id, request);
     this.state.accepted(request.name);
-    try {
-      if (!request.type.acksLate) {
-        // Accepted means acknowledged: whoever is not sure to be the only holder does not start.
-        if (!(await this.#end(request.delivery, 'ack'))) {
-          this.state.active.delete(request.id);
-          return undefined;
-        }
-        request.isAcknowledged = true;
-      }
-      if (request.type.trackStarted) this.#background.run('storing STARTED', settlement.storeStarted(request));
-      const outcome = await this.#pool.run(request);
-      return { settled: this.#settle(settlement.settle(request, outcome), request) };
-    } catch (error) {
-      this.state.active.delete(request.id);
-      throw error;
-    }
+    if (request.type.trackStarted) this.#storeStarted(request);
+    if (request.type.acksLate) return true;
+    request.isAcknowledged = true;
+    // False: the lease was lost. Whoever is not sure to be the only holder does not start.
+    return request.delivery.ack();
   }
 
-  async #settle(settled: Promise<void>, request: Request): Promise<void> {
-    try {
-      await settled;
-    } finally {
-      if (this.state.active.get(request.id) === request) this.state.active.delete(request.id);
-    }
+  async #discard(request: Request, reason: 'revoked' | 'expired'): Promise<false> {
+    await this.#settlement?.revoke(request.delivery, request.headers, request.type, reason);
+    return false;
   }
 
-  async #end(delivery: Delivery, verb: 'ack' | 'requeue'): Promise<boolean> {
-    const ours = await (verb === 'ack' ? delivery.ack() : delivery.requeue());
-    this.#channel.forget(delivery);
-    if (!ours) {
-      this.#logger.warn(
-        `Lease lost: message ${delivery.field} of queue "${delivery.queue}" was restored by somebody else and is not touched`,
-      );
-    }
-    return ours;
+  #storeStarted(request: Request): void {
+    const settlement = this.#settlement as Settlement;
+    this.#background.run('storing STARTED', settlement.storeStarted(request));
+  }
+
+  #done(request: Request): void {
+    if (this.state.active.get(request.id) === request) this.state.active.delete(request.id);
   }
 
   async #park(delivery: Delivery, etaSeconds: number): Promise<void> {
     await delivery.park(etaSeconds);
-    this.#channel.forget(delivery);
     this.#channel.noteParked(etaSeconds);
   }
 
   async #quarantine(delivery: Delivery, reason: string): Promise<void> {
     await delivery.quarantine(reason);
-    this.#channel.forget(delivery);
   }
 
   async #refuseUnknown(delivery: Delivery, headers: TaskHeaders, error: NotRegisteredError): Promise<void> {

@@ -167,8 +167,8 @@ withPython.each(['json', 'yaml', 'msgpack'])(
       const codec = new MetaCodec({ serializer, extended: true });
       const bytes = (await redis.commandBuffers('GET', key(id))) as Buffer;
       // YAML has several spellings of a text with line breaks; what they mean is compared there.
-      if (serializer === 'yaml') expect(codec.decode(codec.encode(again))).toEqual(meta);
-      else expect(codec.encode(again).toString('latin1')).toBe(bytes.toString('latin1'));
+      if (serializer === 'yaml') expect(codec.decode(Buffer.from(codec.encode(again)))).toEqual(meta);
+      else expect(Buffer.from(codec.encode(again)).toString('latin1')).toBe(bytes.toString('latin1'));
     });
 
     test('neither overwrites the SUCCESS of the other, both overwrite a FAILURE', async () => {

@@ -12,7 +12,6 @@ export class AsyncPool implements Pool {
   readonly name: 'async' | 'solo';
   readonly concurrency: number;
   readonly #runtime: TaskRuntime;
-  readonly #controllers = new Map<Request, AbortController>();
 
   constructor(name: 'async' | 'solo', concurrency: number, runtime: TaskRuntime) {
     this.name = name;
@@ -24,23 +23,16 @@ export class AsyncPool implements Pool {
     // Nothing to warm up: the loop is ours already.
   }
 
-  async run(request: Request): Promise<Outcome> {
-    const controller = new AbortController();
-    this.#controllers.set(request, controller);
-    try {
-      const { definition } = request.type;
-      const task = request.toTaskRequest();
-      const context = new TaskContext(definition, task, this.#runtime, controller);
-      return await runTask(definition, context, request.args, request.kwargs);
-    } finally {
-      this.#controllers.delete(request);
-    }
+  run(request: Request): Promise<Outcome> {
+    const { definition } = request.type;
+    const context = new TaskContext(definition, request.toTaskRequest(), this.#runtime, request.controller);
+    return runTask(definition, context, request.args, request.kwargs);
   }
 
   abort(request: Request, reason: Error): boolean {
-    const controller = this.#controllers.get(request);
-    controller?.abort(reason);
-    return controller !== undefined;
+    if (request.startedAt === null) return false;
+    request.controller.abort(reason);
+    return true;
   }
 
   async stop(): Promise<void> {

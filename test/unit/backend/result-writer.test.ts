@@ -24,7 +24,8 @@ function write(id: string, state: string, text = ''): Write {
     expiresSeconds: 60,
     isReady: ['SUCCESS', 'FAILURE', 'REVOKED'].includes(state),
     isSuccess: state === 'SUCCESS',
-    label: `result of task ${id} (${state})`,
+    taskId: id,
+    state,
   };
 }
 
