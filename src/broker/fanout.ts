@@ -24,8 +24,8 @@ export class FanoutChannels {
     return this.#prefix + exchange + (this.#patterns && routingKey !== '' ? `/${routingKey}` : '');
   }
 
-  /** What to PSUBSCRIBE for a binding key: `#` becomes a star. */
+  /** What to PSUBSCRIBE for a binding key: its `#` becomes a star. */
   pattern(exchange: string, bindingKey = ''): string {
-    return this.channel(exchange, bindingKey).replaceAll('#', '*');
+    return this.channel(exchange, bindingKey.replaceAll('#', '*'));
   }
 }
