@@ -1,4 +1,5 @@
 /** The public surface: explicit names, nothing else. */
+export { Broadcast, type ExchangeOptions, type ExchangeType, type QueueOptions } from './broker/queue.ts';
 export { Celeriac } from './client/app.ts';
 export { AsyncResult, type GetOptions } from './client/result.ts';
 export type { SendOptions } from './client/send.ts';

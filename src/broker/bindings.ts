@@ -5,8 +5,7 @@
  */
 import type { RedisPort } from '../redis/port.ts';
 import type { BrokerKeys } from './keys.ts';
-
-export type ExchangeType = 'direct' | 'topic' | 'fanout';
+import type { ExchangeType, QueueBinding, QueueDeclaration } from './queue.ts';
 
 export interface Binding {
   readonly routingKey: string;
@@ -40,55 +39,96 @@ export function parseBinding(keys: BrokerKeys, member: string): Binding | undefi
   return { routingKey, pattern, queue };
 }
 
-/** Queues of `bindings` that a message with `routingKey` reaches through an exchange of `type`. */
-export function matchBindings(bindings: readonly Binding[], type: ExchangeType, routingKey: string): string[] {
+/** The sets a queue's bindings are kept in, and their members there. */
+export function bindingsOf(keys: BrokerKeys, queue: QueueDeclaration): { key: string; member: string }[] {
+  return [queue, ...(queue.bindings ?? [])].map(({ exchange, exchangeType, routingKey }: QueueBinding) => ({
+    key: keys.binding(exchange),
+    member: bindingMember(keys, {
+      routingKey,
+      pattern: exchangeType === 'topic' ? topicPattern(routingKey) : '',
+      queue: queue.name,
+    }),
+  }));
+}
+
+/**
+ * Queues of `bindings` that a message with `routingKey` reaches through an exchange of `type`. Of an exchange nobody here
+ * declared, each binding tells itself whether it is a topic's: by its pattern. Kombu takes all of them for direct ones.
+ */
+export function matchBindings(
+  bindings: readonly Binding[],
+  type: ExchangeType | undefined,
+  routingKey: string,
+): string[] {
   const queues = bindings.filter((binding) => {
     if (type === 'fanout') return true;
-    if (type === 'direct') return binding.routingKey === routingKey;
-    return matchesPattern(binding.pattern, routingKey);
+    if (type === 'topic' || (type === undefined && binding.pattern !== ''))
+      return matchesPattern(binding.pattern, routingKey);
+    return binding.routingKey === routingKey;
   });
   return [...new Set(queues.map((binding) => binding.queue))];
 }
 
+/** Patterns met lately, compiled; null: no regular expression. */
+const compiled = new Map<string, RegExp | null>();
+const MAX_COMPILED = 1000;
+
 function matchesPattern(pattern: string, routingKey: string): boolean {
+  let expression = compiled.get(pattern);
+  if (expression === undefined) {
+    if (compiled.size >= MAX_COMPILED) compiled.clear();
+    expression = compile(pattern);
+    compiled.set(pattern, expression);
+  }
+  return expression?.test(routingKey) ?? false;
+}
+
+function compile(pattern: string): RegExp | null {
   try {
-    return new RegExp(pattern).test(routingKey);
+    return new RegExp(pattern);
   } catch {
     // A pattern of somebody else that is no regular expression here binds nothing.
-    return false;
+    return null;
   }
 }
 
 export class Bindings {
   readonly #redis: RedisPort;
   readonly #keys: BrokerKeys;
-  readonly #exchangeTypes: ReadonlyMap<string, ExchangeType>;
+  readonly #exchangeTypes: Map<string, ExchangeType>;
   readonly #declared = new Set<string>();
 
   constructor(redis: RedisPort, keys: BrokerKeys, exchangeTypes: ReadonlyMap<string, ExchangeType> = new Map()) {
     this.#redis = redis;
     this.#keys = keys;
-    this.#exchangeTypes = exchangeTypes;
+    this.#exchangeTypes = new Map(exchangeTypes);
     // A server that restarted empty has lost the bindings.
     redis.on('lost', () => this.#declared.clear());
   }
 
-  typeOf(exchange: string): ExchangeType {
-    return this.#exchangeTypes.get(exchange) ?? 'direct';
+  /** Undefined: nobody declared it here. */
+  typeOf(exchange: string): ExchangeType | undefined {
+    return this.#exchangeTypes.get(exchange);
   }
 
-  /** Writes a queue's binding, once per connection. */
-  async declare(queue: string, exchange: string, routingKey: string): Promise<void> {
-    const type = this.typeOf(exchange);
-    const member = bindingMember(this.#keys, {
-      routingKey,
-      pattern: type === 'topic' ? topicPattern(routingKey) : '',
-      queue,
-    });
-    const key = this.#keys.binding(exchange);
-    if (this.#declared.has(key + member)) return;
-    await this.#redis.command('SADD', key, member);
-    this.#declared.add(key + member);
+  /** Writes a queue's bindings, once per connection, and remembers the types of its exchanges. */
+  async declare(queue: QueueDeclaration): Promise<void> {
+    for (const { exchange, exchangeType } of [queue, ...(queue.bindings ?? [])]) {
+      this.#exchangeTypes.set(exchange, exchangeType);
+    }
+    for (const { key, member } of bindingsOf(this.#keys, queue)) {
+      if (this.#declared.has(key + member)) continue;
+      await this.#redis.command('SADD', key, member);
+      this.#declared.add(key + member);
+    }
+  }
+
+  /** Takes a queue's bindings away again. */
+  async remove(queue: QueueDeclaration): Promise<void> {
+    for (const { key, member } of bindingsOf(this.#keys, queue)) {
+      this.#declared.delete(key + member);
+      await this.#redis.command('SREM', key, member);
+    }
   }
 
   /** Where a message goes; the anonymous exchange needs no look-up. Empty: it is dropped, as kombu does. */

@@ -9,15 +9,19 @@ import { openRedis } from '../redis/connection.ts';
 import type { RedisOptions } from '../redis/options.ts';
 import type { RedisPort } from '../redis/port.ts';
 import { requireServer } from '../redis/server-info.ts';
+import { openSubscriber } from '../redis/subscriber.ts';
 import type { RedisTarget } from '../redis/url.ts';
 import { periodic } from '../util/periodic.ts';
-import { Bindings, type ExchangeType } from './bindings.ts';
+import { Bindings } from './bindings.ts';
 import { LONGEST_WAIT_MS } from './blocking-waits.ts';
 import type { Delivery } from './delivery.ts';
 import { EntryReader } from './entries.ts';
+import { FanoutConsumer } from './fanout-consumer.ts';
+import type { FanoutChannels } from './fanout.ts';
 import { Fetcher, type Demand } from './fetcher.ts';
 import type { BrokerKeys } from './keys.ts';
 import { Membership } from './membership.ts';
+import type { ExchangeType, QueueDeclaration } from './queue.ts';
 import { Recovery } from './recovery.ts';
 import { explainRefusal } from './refusals.ts';
 import { Schedule } from './schedule.ts';
@@ -25,20 +29,18 @@ import { Sources, type QueueOrderStrategy } from './sources.ts';
 import { Unacked } from './unacked.ts';
 import { VisibilitySweep } from './visibility-sweep.ts';
 
-export interface QueueDeclaration {
-  readonly name: string;
-  readonly exchange: string;
-  readonly exchangeType: ExchangeType;
-  readonly routingKey: string;
-}
-
 export interface ChannelOptions {
   readonly target: RedisTarget;
   readonly connection: RedisOptions;
   readonly keys: BrokerKeys;
   readonly logger: Logger;
   readonly nodename: string;
+  /** What to consume. */
   readonly queues: readonly QueueDeclaration[];
+  /** Types of further exchanges, for restoring what others sent through them. */
+  readonly exchangeTypes?: ReadonlyMap<string, ExchangeType>;
+  readonly fanout: FanoutChannels;
+  readonly deadletterQueue?: string | undefined;
   readonly prioritySteps: readonly number[];
   readonly queueOrderStrategy: QueueOrderStrategy;
   readonly leaseSeconds: number;
@@ -68,6 +70,8 @@ export class Channel {
   readonly #sweep: VisibilitySweep;
   readonly #schedule: Schedule;
   readonly #chores = new AbortController();
+  /** Where fanout queues are consumed. */
+  readonly #fanout: FanoutConsumer | undefined;
   #fetcher: Fetcher | undefined;
   #unacked: Unacked;
   #choresDone: Promise<unknown> = Promise.resolve();
@@ -77,9 +81,8 @@ export class Channel {
     const { target, connection, keys, logger, queues, prioritySteps } = options;
     this.#options = options;
     this.redis = openRedis(target, connection);
-    const types = new Map(queues.map((queue) => [queue.exchange, queue.exchangeType]));
-    this.bindings = new Bindings(this.redis, keys, types);
-    this.#entries = new EntryReader(this.redis, keys, this.bindings, prioritySteps);
+    this.bindings = new Bindings(this.redis, keys, options.exchangeTypes);
+    this.#entries = new EntryReader(this.redis, keys, this.bindings, prioritySteps, options.deadletterQueue);
     this.#sources = new Sources(
       keys,
       prioritySteps,
@@ -113,6 +116,7 @@ export class Channel {
       quarantineMaxLength,
     });
     this.#schedule = new Schedule(this.redis, keys, this.#entries);
+    this.#fanout = this.#createFanout();
   }
 
   get queues(): readonly string[] {
@@ -129,7 +133,8 @@ export class Channel {
     } catch (error) {
       throw new Error(explainRefusal(error, keys), { cause: error });
     }
-    await Promise.all(queues.map((queue) => this.bindings.declare(queue.name, queue.exchange, queue.routingKey)));
+    await Promise.all(queues.map((queue) => this.bindings.declare(queue)));
+    await this.#fanout?.start();
     this.redis.on('ready', () => this.#afterOutage());
     this.#fetcher = this.#createFetcher();
     this.#fetcher.start();
@@ -159,12 +164,14 @@ export class Channel {
   /** Nothing is delivered any more once this settles. */
   async stopTaking(): Promise<void> {
     this.#chores.abort();
+    await this.#fanout?.stop();
     await this.#fetcher?.stop();
     await this.#choresDone;
   }
 
-  /** Puts deliveries back at the front of their queues, in their order. */
+  /** Puts deliveries back at the front of their queues, in their order; broadcasts are dropped. Returns how many went back. */
   async putBack(deliveries: readonly Delivery[]): Promise<number> {
+    this.#fanout?.drop(deliveries.filter((delivery) => this.#fanout?.isOwn(delivery)));
     const own = deliveries.filter((delivery) => delivery.instance === this.#unacked.instance);
     return this.#unacked.putBack(own.map((delivery) => delivery.release()));
   }
@@ -181,13 +188,43 @@ export class Channel {
       if (count > 0)
         logger.info(`Handed ${count} parked message(s) back to queue "${queue}": no other celeriac worker consumes it`);
     }
+    await this.#removeOwnQueues();
     await this.redis.close();
   }
 
   /** Ends at once; what is held is recovered by others. */
   destroy(): void {
     this.#chores.abort();
+    this.#fanout?.destroy();
     this.redis.destroy();
+  }
+
+  /** What came from the lists; copies of broadcasts among it, as Celery's clients leave them there, are no longer held. */
+  #deliver(deliveries: Delivery[]): void {
+    const fanout = this.#fanout;
+    if (fanout === undefined) {
+      this.#options.deliver(deliveries);
+      return;
+    }
+    const stored = deliveries.filter(({ queue }) => !fanout.has(queue));
+    if (stored.length > 0) this.#options.deliver(stored);
+    for (const delivery of deliveries) {
+      if (fanout.has(delivery.queue)) void this.#chore('Taking a broadcast over', () => this.#adopt(fanout, delivery));
+    }
+  }
+
+  async #adopt(fanout: FanoutConsumer, delivery: Delivery): Promise<void> {
+    if (await delivery.ack()) fanout.adopt(delivery.queue, delivery.raw);
+  }
+
+  /** As kombu does when it closes a channel: fanout queues that go with their consumer. */
+  async #removeOwnQueues(): Promise<void> {
+    const { queues, keys, prioritySteps } = this.#options;
+    for (const queue of queues) {
+      if (queue.exchangeType !== 'fanout' || queue.isAutoDelete !== true) continue;
+      await this.bindings.remove(queue);
+      await this.redis.command('DEL', ...prioritySteps.map((step) => keys.list(queue.name, step)));
+    }
   }
 
   async #recover(): Promise<void> {
@@ -213,8 +250,8 @@ export class Channel {
 
   #afterOutage(): void {
     this.#outageEndedAt = Date.now();
-    for (const { name, exchange, routingKey } of this.#options.queues) {
-      void this.#chore('Declaring queues', () => this.bindings.declare(name, exchange, routingKey));
+    for (const queue of this.#options.queues) {
+      void this.#chore('Declaring queues', () => this.bindings.declare(queue));
     }
   }
 
@@ -252,8 +289,25 @@ export class Channel {
     });
   }
 
+  #createFanout(): FanoutConsumer | undefined {
+    const { queues, target, connection, keys, fanout, logger, maxMessageBytes, quarantineMaxLength } = this.#options;
+    const own = queues.filter((queue) => queue.exchangeType === 'fanout');
+    if (own.length === 0) return undefined;
+    return new FanoutConsumer({
+      queues: own,
+      subscriber: openSubscriber(target, connection),
+      redis: this.redis,
+      keys,
+      channels: fanout,
+      logger,
+      maxMessageBytes,
+      quarantineMaxLength,
+      deliver: this.#options.deliver,
+    });
+  }
+
   #createFetcher(): Fetcher {
-    const { target, connection, keys, logger, demand, deliver, maxMessageBytes, quarantineMaxLength } = this.#options;
+    const { target, connection, keys, logger, demand, maxMessageBytes, quarantineMaxLength } = this.#options;
     return new Fetcher(
       {
         redis: this.redis,
@@ -262,7 +316,7 @@ export class Channel {
         logger,
         sources: this.#sources,
         demand,
-        deliver,
+        deliver: (deliveries) => this.#deliver(deliveries),
         maxBytesPerTake: MAX_BYTES_PER_TAKE,
         maxMessageBytes,
         quarantineMaxLength,

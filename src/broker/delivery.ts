@@ -1,5 +1,17 @@
 import { IllegalStateError } from '../errors.ts';
-import type { Unacked } from './unacked.ts';
+
+/**
+ * Whoever keeps messages while we have them: `unacked` in Redis (unacked.ts), or for broadcasts, which nobody stores, just
+ * our memory (fanout-consumer.ts). Each verb answers whether the message was still ours.
+ */
+export interface Holder {
+  /** The instance it is held under; a process that lost its membership goes on under a new one. */
+  readonly instance: string;
+  ack(field: string): Promise<boolean>;
+  requeue(field: string): Promise<boolean>;
+  park(field: string, queue: string, etaSeconds: number): Promise<boolean>;
+  quarantine(field: string, queue: string, reason: string): Promise<boolean>;
+}
 
 /**
  * A message in our hands. Exactly one of ack, requeue, putBack, park and quarantine ends the hold, exactly once.
@@ -11,11 +23,11 @@ export class Delivery {
   readonly queue: string;
   /** The envelope as it came, undecoded. */
   readonly raw: string;
-  readonly #unacked: Unacked;
+  readonly #holder: Holder;
   #settled: string | undefined;
 
-  constructor(unacked: Unacked, field: string, queue: string, raw: string) {
-    this.#unacked = unacked;
+  constructor(holder: Holder, field: string, queue: string, raw: string) {
+    this.#holder = holder;
     this.field = field;
     this.queue = queue;
     this.raw = raw;
@@ -25,29 +37,28 @@ export class Delivery {
     return this.#settled !== undefined;
   }
 
-  /** The instance it is held under; a process that lost its membership goes on under a new one. */
   get instance(): string {
-    return this.#unacked.instance;
+    return this.#holder.instance;
   }
 
   ack(): Promise<boolean> {
     this.#settle('acknowledged');
-    return this.#unacked.ack(this.field);
+    return this.#holder.ack(this.field);
   }
 
   requeue(): Promise<boolean> {
     this.#settle('requeued');
-    return this.#unacked.requeue(this.field);
+    return this.#holder.requeue(this.field);
   }
 
   park(etaSeconds: number): Promise<boolean> {
     this.#settle('parked');
-    return this.#unacked.park(this.field, this.queue, etaSeconds);
+    return this.#holder.park(this.field, this.queue, etaSeconds);
   }
 
   quarantine(reason: string): Promise<boolean> {
     this.#settle('quarantined');
-    return this.#unacked.quarantine(this.field, this.queue, reason);
+    return this.#holder.quarantine(this.field, this.queue, reason);
   }
 
   /** Claims the right to put it back together with others: see Unacked.putBack. */

@@ -9,6 +9,7 @@ import { encodeEnvelope, type Envelope } from '../protocol/envelope.ts';
 import type { RedisCommand, RedisPort } from '../redis/port.ts';
 import { Batcher } from '../util/batcher.ts';
 import type { Bindings } from './bindings.ts';
+import type { FanoutChannels } from './fanout.ts';
 import type { BrokerKeys } from './keys.ts';
 import { priorityStep } from './priorities.ts';
 
@@ -16,6 +17,7 @@ export interface ProducerOptions {
   readonly redis: RedisPort;
   readonly keys: BrokerKeys;
   readonly bindings: Bindings;
+  readonly fanout: FanoutChannels;
   readonly prioritySteps: readonly number[];
   /** Where messages go that no queue is bound for; without it they are dropped, as kombu does. */
   readonly deadletterQueue?: string | undefined;
@@ -36,15 +38,20 @@ export class Producer {
     });
   }
 
-  /** Settles when the message is in Redis. Resolves to the queues it went to; none: no queue was bound. */
-  async publish(envelope: Envelope, exchange: string, routingKey: string): Promise<string[]> {
-    const { keys, bindings, prioritySteps, deadletterQueue } = this.#options;
-    const bound = exchange === '' ? [routingKey] : await bindings.lookup(exchange, routingKey);
-    const queues = bound.length === 0 && deadletterQueue !== undefined ? [deadletterQueue] : bound;
+  /** Settles when the message is in Redis. False: no queue is bound for it, it was dropped. */
+  async publish(envelope: Envelope, exchange: string, routingKey: string): Promise<boolean> {
+    const { keys, bindings, fanout, prioritySteps, deadletterQueue } = this.#options;
+    if (exchange !== '' && bindings.typeOf(exchange) === 'fanout') {
+      await this.publishFanout(envelope, fanout.channel(exchange, routingKey));
+      return true;
+    }
+    const queues = exchange === '' ? [routingKey] : await bindings.lookup(exchange, routingKey);
+    // Differs from Celery: kombu leaves what a topic exchange can't deliver out of the dead letters.
+    if (queues.length === 0 && deadletterQueue !== undefined) queues.push(deadletterQueue);
     const text = encodeEnvelope(envelope);
     const step = priorityStep(envelope.properties['priority'], prioritySteps);
     await Promise.all(queues.map((queue) => this.#pushes.add(['LPUSH', keys.list(queue, step), text])));
-    return queues;
+    return queues.length > 0;
   }
 
   /** Publishes to whoever listens on a channel now. */

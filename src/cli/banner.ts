@@ -1,7 +1,7 @@
 /** What a starting worker shows: Celery's fields, one to a line. Celery: celery/apps/worker.py. */
 import { platform, release } from 'node:os';
 import { brokerSettings } from '../broker/settings.ts';
-import type { QueueDeclaration } from '../broker/channel.ts';
+import type { QueueDeclaration } from '../broker/queue.ts';
 import type { Celeriac } from '../client/app.ts';
 import { maskUrl } from '../util/masked-url.ts';
 import { packageVersion } from './version.ts';
@@ -29,10 +29,12 @@ export function banner({ app, nodename, pool, concurrency, queues }: BannerFacts
     `.> concurrency: ${concurrency} (${pool})`,
     '',
     '[queues]',
-    ...queues.map(
-      (queue) =>
-        `.> ${queue.name.padEnd(16)} exchange=${queue.exchange}(${queue.exchangeType}) key=${queue.routingKey}`,
-    ),
+    ...[...queues]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .map(
+        (queue) =>
+          `.> ${queue.name.padEnd(16)} exchange=${queue.exchange}(${queue.exchangeType}) key=${queue.routingKey}`,
+      ),
     '',
     '[tasks]',
     ...app.registry.names().map((name) => `  . ${name}`),

@@ -1,8 +1,6 @@
 /** `celeriac worker`: options as `celery worker` has them, signals, exit code. Celery: celery/bin/worker.py, 5.6.3. */
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
-import type { QueueDeclaration } from '../broker/channel.ts';
-import type { Celeriac } from '../client/app.ts';
 import type { Settings } from '../config/config.ts';
 import { createLogger, type LogLevel } from '../log.ts';
 import { workerNodename } from '../protocol/nodename.ts';
@@ -14,6 +12,7 @@ import { list, oneOf, wholeNumber } from './options.ts';
 interface WorkerFlags {
   readonly hostname?: string;
   readonly queues?: readonly string[];
+  readonly excludeQueues?: readonly string[];
   readonly concurrency?: number;
   readonly pool: 'async' | 'solo';
   readonly loglevel: LogLevel;
@@ -30,7 +29,16 @@ export function workerCommand(): Command {
   return new Command('worker')
     .description('Start a worker that consumes tasks from its queues.')
     .option('-n, --hostname <name>', 'node name; %h host, %n name, %d domain (default: celery@%h)')
-    .option('-Q, --queues <names>', 'consume these queues only, comma-separated', list)
+    .addOption(
+      new Option('-Q, --queues <names>', 'consume these queues only, comma-separated')
+        .argParser(list)
+        .env('CELERY_WORKER_QUEUES'),
+    )
+    .addOption(
+      new Option('-X, --exclude-queues <names>', 'consume all configured queues but these, comma-separated')
+        .argParser(list)
+        .env('CELERY_WORKER_EXCLUDE_QUEUES'),
+    )
     .option(
       '-c, --concurrency <n>',
       `tasks at once (default: ${DEFAULT_ASYNC_CONCURRENCY} in pool async)`,
@@ -67,7 +75,10 @@ async function run(flags: WorkerFlags, command: Command): Promise<void> {
   const { config } = app;
   const nodename = workerNodename(flags.hostname ?? null, hostname());
   const concurrency = flags.pool === 'solo' ? 1 : (config.workerConcurrency ?? DEFAULT_ASYNC_CONCURRENCY);
-  const queues = queuesOf(app, flags.queues);
+  for (const name of flags.excludeQueues ?? []) {
+    if (!app.queues.has(name)) logger.warn(`-X: there is no queue "${name}" to exclude`);
+  }
+  const queues = app.queues.select({ include: flags.queues, exclude: flags.excludeQueues, nodename });
   const worker = new Worker(app, {
     nodename,
     pool: flags.pool,
@@ -80,11 +91,6 @@ async function run(flags: WorkerFlags, command: Command): Promise<void> {
   await worker.start();
   logger.info(`${nodename} ready.`);
   await stopped;
-}
-
-function queuesOf(app: Celeriac, names: readonly string[] | undefined): QueueDeclaration[] {
-  const wanted = names !== undefined && names.length > 0 ? [...new Set(names)] : [app.config.taskDefaultQueue];
-  return wanted.map((name) => ({ name, exchange: name, exchangeType: 'direct', routingKey: name }));
 }
 
 /** First TERM or INT: warm. QUIT, or a second INT: cold. Resolves, and ends the process, when the worker has stopped. */

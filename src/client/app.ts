@@ -6,6 +6,7 @@ import { openBackend } from '../backend/open.ts';
 import type { Backend } from '../backend/backend.ts';
 import { Bindings } from '../broker/bindings.ts';
 import { Producer } from '../broker/producer.ts';
+import { Queues } from '../broker/queues.ts';
 import { brokerSettings, type BrokerSettings } from '../broker/settings.ts';
 import { resolveConfig, type Config, type Settings } from '../config/config.ts';
 import { createLogger, type Logger } from '../log.ts';
@@ -33,6 +34,7 @@ export class Celeriac {
   readonly #releasers = new Releasers();
   #overrides: Partial<Parameters<typeof resolveConfig>[0]> = {};
   #config: Config | undefined;
+  #queues: Queues | undefined;
   #logger: Logger | undefined;
   #broker: { settings: BrokerSettings; redis: RedisPort; bindings: Bindings; producer: Producer } | undefined;
   #backend: Promise<Backend> | undefined;
@@ -44,20 +46,25 @@ export class Celeriac {
   constructor(name: string, settings: Settings = {}) {
     this.name = name;
     this.#settings = settings;
-    const ports = {
+    this.#sender = new Sender({
+      config: () => this.config,
+      queues: () => this.queues,
       producer: () => this.#connection().producer,
       bindings: () => this.#connection().bindings,
-    };
-    // A getter, so that settings are resolved at first use: the command line may still override them.
-    this.#sender = new Sender(
-      Object.defineProperty(ports, 'config', { get: () => this.config }) as typeof ports & { readonly config: Config },
-    );
+      logger: () => this.logger,
+    });
   }
 
   /** The settings in force; resolved once, at first use. */
   get config(): Config {
     this.#config ??= resolveConfig({ explicit: this.#settings, env: process.env, ...this.#overrides });
     return this.#config;
+  }
+
+  /** The queues of the settings, and those made since. @throws ConfigError, at first use, when they are unsound. */
+  get queues(): Queues {
+    this.#queues ??= new Queues(this.config);
+    return this.#queues;
   }
 
   get logger(): Logger {
@@ -99,6 +106,7 @@ export class Celeriac {
     if (logger !== undefined) this.#logger = logger;
     this.#overrides = { ...this.#overrides, ...rest };
     this.#config = undefined;
+    this.#queues = undefined;
   }
 
   /** The result backend, opened with the first call. */
@@ -144,9 +152,9 @@ export class Celeriac {
     if (this.#broker === undefined) {
       const settings = brokerSettings(this.config, 'write');
       const redis = openRedis(settings.target, settings.connection);
-      const bindings = new Bindings(redis, settings.keys);
-      const { keys, prioritySteps, deadletterQueue } = settings;
-      const producer = new Producer({ redis, keys, bindings, prioritySteps, deadletterQueue });
+      const { keys, fanout, prioritySteps, deadletterQueue } = settings;
+      const bindings = new Bindings(redis, keys, this.queues.exchangeTypes);
+      const producer = new Producer({ redis, keys, bindings, fanout, prioritySteps, deadletterQueue });
       this.#broker = { settings, redis, bindings, producer };
       this.#releasers.add(() => redis.close());
     }

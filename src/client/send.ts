@@ -6,14 +6,18 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Producer } from '../broker/producer.ts';
 import type { Bindings } from '../broker/bindings.ts';
+import type { Queues } from '../broker/queues.ts';
+import { deliveryModeOf } from '../broker/read-queue.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
+import type { Logger } from '../log.ts';
 import { compress } from '../protocol/compression.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import { anonNodename } from '../protocol/nodename.ts';
 import { encodePayload } from '../protocol/serializers.ts';
 import { buildTaskMessage, type TaskMessage } from '../protocol/task-publish.ts';
 import { findCurrentTask } from '../tasks/context.ts';
+import { destinationOf, type Destination } from './destination.ts';
 
 /** How a task is sent; Celery's `apply_async` options in camelCase. Left out: what the task, then the app's settings say. */
 export interface SendOptions {
@@ -25,9 +29,13 @@ export interface SendOptions {
   readonly eta?: Date | string;
   /** Seconds, or the moment, after which it must not start any more. */
   readonly expires?: number | Date | string | null;
+  /** A queue of `task_queues`, or any name where missing queues may be made. */
   readonly queue?: string;
+  /** With `routingKey`: an exchange to publish through, whatever the queue. */
   readonly exchange?: string;
   readonly routingKey?: string;
+  /** 1 transient, 2 persistent; only told on, Redis keeps all messages alike. */
+  readonly deliveryMode?: number | 'transient' | 'persistent';
   /** 0 is served first on Redis. */
   readonly priority?: number;
   readonly taskId?: string;
@@ -52,11 +60,20 @@ export interface SendOptions {
   readonly properties?: Readonly<Record<string, unknown>>;
 }
 
+/** Functions, since settings are resolved and connections opened at first use. */
 export interface SenderPorts {
-  readonly config: Config;
+  readonly config: () => Config;
+  readonly queues: () => Queues;
   readonly producer: () => Producer;
   readonly bindings: () => Bindings;
+  readonly logger: () => Logger;
 }
+
+/** What decides about a built message's way. */
+export type PublishOptions = Pick<SendOptions, 'queue' | 'exchange' | 'routingKey' | 'priority' | 'deliveryMode'> & {
+  readonly serializer: string;
+  readonly compression?: string | undefined;
+};
 
 /** Celery gives each thread of a producer one; the RPC backend would listen there. */
 const REPLY_TO = randomUUID();
@@ -71,7 +88,7 @@ export class Sender {
 
   /** Publishes a task; resolves to its id when Redis has it. Throws ConfigError or EncodeError before anything is sent. */
   async send(taskName: string, options: SendOptions = {}): Promise<string> {
-    const { config } = this.#ports;
+    const config = this.#ports.config();
     const { timeLimit, softTimeLimit } = options;
     if (timeLimit !== undefined && softTimeLimit !== undefined && softTimeLimit > timeLimit) {
       throw new ConfigError(
@@ -81,8 +98,10 @@ export class Sender {
     const id = options.taskId ?? randomUUID();
     // What a task sends belongs to it. Celery: Celery.send_task, add_to_parent.
     const parent = findCurrentTask()?.request;
+    // The delivery mode is decided with the queue.
+    const { deliveryMode: _, ...fields } = options;
     const message = buildTaskMessage({
-      ...definedOnly(options),
+      ...definedOnly(fields),
       id,
       task: taskName,
       origin: ORIGIN,
@@ -100,38 +119,28 @@ export class Sender {
   }
 
   /** Publishes a message that is built already: a task's, or its retry. */
-  async publish(
-    message: TaskMessage,
-    route: Pick<SendOptions, 'queue' | 'exchange' | 'routingKey' | 'priority'> & {
-      serializer: string;
-      compression?: string | undefined;
-    },
-  ): Promise<void> {
-    const { config, producer, bindings } = this.#ports;
-    const queue = route.queue ?? config.taskDefaultQueue;
-    // Both given: a named exchange decides. Else straight to the queue, as Celery does for direct ones.
-    const isExchange =
-      route.exchange !== undefined &&
-      route.exchange !== '' &&
-      route.routingKey !== undefined &&
-      route.queue === undefined;
-    const exchange = isExchange ? (route.exchange ?? '') : '';
-    const routingKey = isExchange ? (route.routingKey ?? queue) : queue;
-    if (!isExchange) await bindings().declare(queue, queue, queue);
-    const envelope = await this.#envelope(message, { ...route, exchange, routingKey });
-    await producer().publish(envelope, exchange, routingKey);
+  async publish(message: TaskMessage, options: PublishOptions): Promise<void> {
+    const { queues, producer, bindings, logger } = this.#ports;
+    const destination = destinationOf(queues(), options);
+    const { exchange, routingKey, queue } = destination;
+    // A broadcast's queue is of this process, which does not consume it: nobody would take its binding away.
+    if (queue !== undefined && queue.isBroadcast !== true) await bindings().declare(queue);
+    const envelope = await this.#envelope(message, destination, options);
+    if (await producer().publish(envelope, exchange, routingKey)) return;
+    const { task, id } = message.headers;
+    logger().warn(
+      `Task ${String(task)}[${String(id)}] is dropped: no queue is bound to exchange "${exchange}" for the routing key "${routingKey}"`,
+    );
   }
 
   async #envelope(
     { headers, body, properties }: TaskMessage,
-    route: {
-      exchange: string;
-      routingKey: string;
-      priority?: number;
-      serializer: string;
-      compression?: string | undefined;
-    },
+    { exchange, routingKey, queue }: Destination,
+    route: PublishOptions,
   ): Promise<Envelope> {
+    const config = this.#ports.config();
+    const deliveryMode =
+      deliveryModeOf(route.deliveryMode) ?? queue?.deliveryMode ?? deliveryModeOf(config.taskDefaultDeliveryMode);
     const payload = encodePayload(body, route.serializer);
     let data: Buffer = typeof payload.data === 'string' ? Buffer.from(payload.data) : payload.data;
     if (route.compression !== undefined) {
@@ -146,8 +155,9 @@ export class Sender {
       headers,
       properties: {
         ...properties,
-        delivery_info: { exchange: route.exchange, routing_key: route.routingKey },
-        priority: route.priority ?? this.#ports.config.taskDefaultPriority ?? 0,
+        ...(deliveryMode === undefined ? {} : { delivery_mode: deliveryMode }),
+        delivery_info: { exchange, routing_key: routingKey },
+        priority: route.priority ?? config.taskDefaultPriority ?? 0,
         body_encoding: 'base64',
         delivery_tag: randomUUID(),
       },

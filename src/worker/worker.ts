@@ -7,8 +7,9 @@
  */
 import type { Backend } from '../backend/backend.ts';
 import { openBackend } from '../backend/open.ts';
-import { Channel, type QueueDeclaration } from '../broker/channel.ts';
+import { Channel } from '../broker/channel.ts';
 import type { Delivery } from '../broker/delivery.ts';
+import type { QueueDeclaration } from '../broker/queue.ts';
 import { sendReply } from '../broker/replies.ts';
 import { bindingMember } from '../broker/bindings.ts';
 import { brokerSettings, type BrokerSettings } from '../broker/settings.ts';
@@ -308,6 +309,7 @@ export class Worker {
       logger: this.#logger,
       nodename: this.nodename,
       queues,
+      exchangeTypes: this.#app.queues.exchangeTypes,
       leaseSeconds: config.celeriacLeaseSeconds,
       recoveryIntervalSeconds: config.celeriacRecoveryInterval,
       loopBlockLimitSeconds:

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Channel, type ChannelOptions } from '../../src/broker/channel.ts';
 import type { Delivery } from '../../src/broker/delivery.ts';
 import type { Demand } from '../../src/broker/fetcher.ts';
+import { FanoutChannels } from '../../src/broker/fanout.ts';
 import { BrokerKeys } from '../../src/broker/keys.ts';
 import { DEFAULT_PRIORITY_STEPS } from '../../src/broker/priorities.ts';
 import { openRedis } from '../../src/redis/connection.ts';
@@ -28,6 +29,7 @@ export function testChannel(url: string, overrides: Partial<ChannelOptions> = {}
     target: parseRedisTarget(url),
     connection: { backoff: { startMs: 10, stepMs: 10, maxMs: 100, jitter: 0 } },
     keys: new BrokerKeys(),
+    fanout: new FanoutChannels({ database: parseRedisTarget(url).db }),
     logger: keepingLogger(log),
     nodename: 'celery@test',
     prioritySteps: DEFAULT_PRIORITY_STEPS,
