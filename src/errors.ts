@@ -135,3 +135,31 @@ export class MaxRetriesExceededError extends CeleriacError {
     this.excArgs = [message];
   }
 }
+
+/** The soft time limit has passed: the reason of `task.signal`; a task that catches it may still end well. */
+export class SoftTimeLimitExceeded extends CeleriacError {
+  static readonly excType = 'SoftTimeLimitExceeded';
+  static readonly excModule = 'billiard.exceptions';
+  readonly excArgs: readonly unknown[] = [];
+  constructor(message = 'the soft time limit has passed') {
+    super('CELERIAC_SOFT_TIME_LIMIT', message);
+  }
+}
+
+/** The hard time limit has passed: the task has failed, whatever its handler still does. Its only argument is the limit. */
+export class TimeLimitExceeded extends CeleriacError {
+  static readonly excType = 'TimeLimitExceeded';
+  static readonly excModule = 'billiard.exceptions';
+  readonly excArgs: readonly unknown[];
+  constructor(seconds: number) {
+    super('CELERIAC_TIME_LIMIT', `the hard time limit of ${seconds} s has passed`);
+    this.excArgs = [seconds];
+  }
+}
+
+/** The worker ends without waiting for its tasks: the reason of `task.signal` of those that still run. */
+export class WorkerShutdownError extends CeleriacError {
+  constructor(message = 'the worker shuts down') {
+    super('CELERIAC_WORKER_SHUTDOWN', message);
+  }
+}

@@ -16,9 +16,12 @@ export {
   InvalidTaskError,
   MaxRetriesExceededError,
   NotRegisteredError,
+  SoftTimeLimitExceeded,
   TaskRevokedError,
+  TimeLimitExceeded,
   TimeoutError,
   ValidationError,
+  WorkerShutdownError,
 } from './errors.ts';
 export { PythonError, TaskError, type WireException } from './protocol/exceptions.ts';
 export { DateTime, Decimal, PlainDate, PlainTime, Uuid } from './protocol/typed-values.ts';
