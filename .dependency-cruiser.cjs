@@ -9,7 +9,7 @@ const layers = [
   ['^src/protocol/'],
   ['^src/redis\\.ts$', '^src/redis/'],
   ['^src/broker/', '^src/backend/'],
-  ['^src/tasks/', '^src/events/', '^src/canvas/'],
+  ['^src/tasks/', '^src/events/', '^src/canvas/', '^src/signals/'],
   ['^src/client/'],
   ['^src/worker/', '^src/beat/'],
   ['^src/manager/'],

@@ -25,6 +25,8 @@ export {
 } from './errors.ts';
 export { PythonError, TaskError, type WireException } from './protocol/exceptions.ts';
 export { DateTime, Decimal, PlainDate, PlainTime, Uuid } from './protocol/typed-values.ts';
+export type { ConnectOptions, Receiver, Signal, SignalPayload } from './signals/signal.ts';
+export { signals, type WorkerInstance } from './signals/signals.ts';
 export { currentTask, findCurrentTask, TaskContext, type RetryOptions, type TaskLogger } from './tasks/context.ts';
 export type { TaskOptions } from './tasks/options.ts';
 export { Ignore, Reject, Retry } from './tasks/predicates.ts';
