@@ -56,6 +56,7 @@ export class TaskContext<App = unknown> {
   readonly #runtime: TaskRuntime<App>;
   readonly #controller: AbortController;
   #logger: TaskLogger | undefined;
+  #maxRetriesOfCall: number | null = null;
 
   /** @param controller - the worker aborts it, with the error that says why, when the run is to end. */
   constructor(task: TaskIdentity, request: TaskRequest, runtime: TaskRuntime<App>, controller = new AbortController()) {
@@ -89,6 +90,23 @@ export class TaskContext<App = unknown> {
   }
 
   /**
+   * Throws `signal.reason` when the run is to end: a checkpoint for handlers that compute, or wait for what takes no signal.
+   *
+   * @throws SoftTimeLimitExceeded, TimeLimitExceeded, TaskRevokedError, WorkerShutdownError.
+   */
+  throwIfAborted(): void {
+    this.#controller.signal.throwIfAborted();
+  }
+
+  /**
+   * The `maxRetries` of the last `retry()` in this run, which automatic retries keep to; null: none was given. Celery:
+   * Task.override_max_retries.
+   */
+  get maxRetriesOfCall(): number | null {
+    return this.#maxRetriesOfCall;
+  }
+
+  /**
    * Asks for another run: `throw task.retry({ countdown: 5 })`. Like Celery's it throws by itself, so a forgotten
    * `throw` does no harm; the new message is sent after the handler has ended.
    *
@@ -102,6 +120,7 @@ export class TaskContext<App = unknown> {
     const { request } = this;
     const hasCause = exc !== undefined && exc !== null;
     const retries = request.retries + 1;
+    if (maxRetries !== undefined && maxRetries !== null) this.#maxRetriesOfCall = maxRetries;
     const most = maxRetries ?? this.#task.options.maxRetries;
     if (most !== null && retries > most && !request.calledDirectly) {
       if (hasCause) throw exc; // eslint-disable-line @typescript-eslint/only-throw-error -- what the task threw

@@ -6,8 +6,9 @@ import { TaskRevokedError } from '../errors.ts';
 import { type Args, type Kwargs } from './binding.ts';
 import { runAsCurrent, type TaskContext } from './context.ts';
 import { describeError, isOneOf, readSafely, tracebackOf } from './failure.ts';
-import { type RunOutcome } from './outcome.ts';
-import { inWords, isIgnore, isReject, isRetry } from './predicates.ts';
+import { type RetryOutcome, type RunOutcome } from './outcome.ts';
+import { inWords, isIgnore, isReject, isRetry, type Retry } from './predicates.ts';
+import { autoretry } from './retry.ts';
 import { type TaskDefinition } from './task.ts';
 
 /** Binds the arguments, calls the handler as the current task, and turns its result or error into an outcome. */
@@ -45,17 +46,7 @@ function outcomeOf(
   const reason: unknown = signal.aborted ? signal.reason : undefined;
   // Revoked wins over anything the handler made of it, above all over a retry: Celery would have killed the process.
   if (reason instanceof TaskRevokedError) return { kind: 'revoked', reason: 'terminated', signum: null };
-  if (isRetry(thrown)) {
-    const hasCause = thrown.exc !== undefined && thrown.exc !== null;
-    return {
-      kind: 'retry',
-      plan: thrown.plan,
-      cause: hasCause ? describeError(thrown.exc) : null,
-      message: thrown.message,
-      traceback: tracebackOf(thrown),
-      runtimeSeconds,
-    };
-  }
+  if (isRetry(thrown)) return retryOutcome(thrown, runtimeSeconds);
   if (isIgnore(thrown)) return { kind: 'ignored', runtimeSeconds };
   if (isReject(thrown)) {
     const why = thrown.reason === null || thrown.reason === undefined ? null : inWords(thrown.reason);
@@ -63,11 +54,27 @@ function outcomeOf(
   }
   // Node's own functions answer an abort with an AbortError; the reason is what ended the task.
   const error = reason !== undefined && readSafely(thrown, 'name') === 'AbortError' ? reason : thrown;
+  if (definition.options.autoretryFor.length > 0) {
+    const retry = autoretry(context, definition.options, error);
+    if (retry !== undefined) return retryOutcome(retry, runtimeSeconds);
+  }
   return {
     kind: 'failure',
     exception: describeError(error),
     traceback: tracebackOf(error),
     isExpected: isOneOf(error, definition.options.throws),
+    runtimeSeconds,
+  };
+}
+
+function retryOutcome(retry: Retry, runtimeSeconds: number): RetryOutcome {
+  const hasCause = retry.exc !== undefined && retry.exc !== null;
+  return {
+    kind: 'retry',
+    plan: retry.plan,
+    cause: hasCause ? describeError(retry.exc) : null,
+    message: retry.message,
+    traceback: tracebackOf(retry),
     runtimeSeconds,
   };
 }
