@@ -186,6 +186,7 @@ export class Fetcher {
         JUDGE_BYTES,
         this.#served,
         lists.width,
+        keys.inbox(instance, ''),
         ...lists.queuesJson,
       ],
     );

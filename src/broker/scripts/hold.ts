@@ -65,20 +65,23 @@ local function judge(m, judge_bytes)
   -- an empty array and an empty object decode alike
   if (next(h) == nil or next(d) == nil) and find(m, '%[%s*%]') then return nil end
   local tag = p.delivery_tag
-  if type(tag) ~= 'string' or tag == '' then return nil end
+  -- as a field it must survive the way through texts and back: bytes that are not UTF-8 do not
+  if type(tag) ~= 'string' or tag == '' or find(tag, '[^ -~]') then return nil end
+  -- Python's restore fails at an infinite number
+  if p.priority == math.huge or p.priority == -math.huge then return nil end
   return tag
 end
 `;
 
 /**
- * `hold(message, tag, queue_json)`: writes the entry and returns its field. Copies of one publish share their tag: where
- * the field exists, a fresh one is made, since kombu's restore reads only the value. Index entries gather in `index`.
+ * `hold(message, tag, queue_json)`: writes the entry and returns its field, which never is ''. Copies of one publish share
+ * their tag: where the field exists, a fresh one is made, since kombu's restore reads only the value. Index entries gather in `index`.
  */
 export const HOLD = `
 local index = {}
 local function hold(m, tag, queue_json)
   local entry = '[' .. m .. ', "", ' .. queue_json .. ']'
-  local field = tag
+  local field = tag ~= '' and tag or ':' .. now
   local n = 0
   while redis.call('HSETNX', unacked_key, field, entry) == 0 do
     n = n + 1

@@ -7,8 +7,8 @@ import { HOLD, JUDGE, NOW } from './hold.ts';
  *
  * KEYS  1 unacked, 2 unacked_index, 3 held, 4 aside, 5... source lists in rows of `width`: a row is emptied before the next, its lists take turns
  * ARGV  1 free slots, 2 how many more may be held ahead, 3 how many are held ahead now, 4 byte cap of the call,
- *       5 largest message to judge here, 6 the place in a row (from 1) served last, 7 width, 8... for each list its queue's
- *       name as JSON text
+ *       5 largest message to judge here, 6 the place in a row (from 1) served last, 7 width, 8 what the names of this
+ *       instance's inboxes begin with, 9... for each list its queue's name as JSON text
  * Returns { set aside, place served last, numbers of lists of a wrong type, { list number, field, message, ... } }.
  *
  * Free slots come first. Ahead of them only while the queue is long: never more than a quarter of what still waits, so
@@ -32,9 +32,12 @@ local function keep(list, m)
   local tag = judge(m, judge_bytes)
   if tag then
     local n = #taken
-    taken[n + 1], taken[n + 2], taken[n + 3] = list, hold(m, tag, ARGV[7 + list]), m
+    taken[n + 1], taken[n + 2], taken[n + 3] = list, hold(m, tag, ARGV[8 + list]), m
   else
-    redis.call('LPUSH', aside_key, #KEYS[4 + list] .. ':' .. KEYS[4 + list] .. m)
+    -- what lay in an inbox goes on as a message of the list it was on its way from
+    local home = KEYS[4 + list]
+    if string.sub(home, 1, #ARGV[8]) == ARGV[8] then home = string.sub(home, #ARGV[8] + 1) end
+    redis.call('LPUSH', aside_key, #home .. ':' .. home .. m)
     set_aside = set_aside + 1
   end
 end
