@@ -13,6 +13,7 @@ import { createLogger, type Logger } from '../log.ts';
 import { ErrorRegistry, type ErrorClass } from '../protocol/exceptions.ts';
 import { openRedis } from '../redis/connection.ts';
 import type { RedisPort } from '../redis/port.ts';
+import { annotated } from '../tasks/annotations.ts';
 import type { TaskContext, TaskRuntime } from '../tasks/context.ts';
 import { appMark } from '../tasks/loader.ts';
 import { TaskRegistry } from '../tasks/registry.ts';
@@ -20,6 +21,7 @@ import { defineTask, type TaskDefinition } from '../tasks/task.ts';
 import type { DefineTask } from '../tasks/typing.ts';
 import { Releasers } from '../util/releasers.ts';
 import { AsyncResult } from './result.ts';
+import { Routes } from './routes.ts';
 import { Sender, type SendOptions } from './send.ts';
 import { Task, type ClientTask } from './task.ts';
 
@@ -35,6 +37,9 @@ export class Celeriac {
   #overrides: Partial<Parameters<typeof resolveConfig>[0]> = {};
   #config: Config | undefined;
   #queues: Queues | undefined;
+  #routes: Routes | undefined;
+  /** What `task_annotations` make of each task. */
+  readonly #annotated = new Map<TaskDefinition, TaskDefinition>();
   #logger: Logger | undefined;
   #broker: { settings: BrokerSettings; redis: RedisPort; bindings: Bindings; producer: Producer } | undefined;
   #backend: Promise<Backend> | undefined;
@@ -49,6 +54,7 @@ export class Celeriac {
     this.#sender = new Sender({
       config: () => this.config,
       queues: () => this.queues,
+      routes: () => (this.#routes ??= new Routes(this.config.taskRoutes)),
       producer: () => this.#connection().producer,
       bindings: () => this.#connection().bindings,
       logger: () => this.logger,
@@ -105,8 +111,14 @@ export class Celeriac {
     const { logger, ...rest } = overrides;
     if (logger !== undefined) this.#logger = logger;
     this.#overrides = { ...this.#overrides, ...rest };
+    this.#forgetConfig();
+  }
+
+  #forgetConfig(): void {
     this.#config = undefined;
     this.#queues = undefined;
+    this.#routes = undefined;
+    this.#annotated.clear();
   }
 
   /** The result backend, opened with the first call. */
@@ -133,7 +145,7 @@ export class Celeriac {
 
   async #sendDefined(definition: TaskDefinition, options: SendOptions): Promise<AsyncResult> {
     const { queue, routingKey, priority, serializer, compression, timeLimit, softTimeLimit, ignoreResult, expires } =
-      definition.options;
+      this.#annotate(definition).options;
     const own = {
       queue,
       routingKey,
@@ -146,6 +158,15 @@ export class Celeriac {
       expires,
     };
     return this.sendTask(definition.name, { ...definedOnly(own), ...options });
+  }
+
+  #annotate(definition: TaskDefinition): TaskDefinition {
+    let found = this.#annotated.get(definition);
+    if (found === undefined) {
+      found = annotated(definition, this.config.taskAnnotations);
+      this.#annotated.set(definition, found);
+    }
+    return found;
   }
 
   #connection(): { redis: RedisPort; bindings: Bindings; producer: Producer } {

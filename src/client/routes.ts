@@ -188,7 +188,8 @@ function readRoute(value: unknown, where: string): Route {
 function shown(value: unknown): string {
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
   try {
-    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+    const text = JSON.stringify(value) as string | undefined;
+    return text === undefined ? 'undefined' : text.slice(0, 80);
   } catch {
     return 'something that cannot be printed';
   }

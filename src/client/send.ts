@@ -18,6 +18,7 @@ import { encodePayload } from '../protocol/serializers.ts';
 import { buildTaskMessage, type TaskMessage } from '../protocol/task-publish.ts';
 import { findCurrentTask } from '../tasks/context.ts';
 import { destinationOf, type Destination } from './destination.ts';
+import type { Routes } from './routes.ts';
 
 /** How a task is sent; Celery's `apply_async` options in camelCase. Left out: what the task, then the app's settings say. */
 export interface SendOptions {
@@ -64,6 +65,7 @@ export interface SendOptions {
 export interface SenderPorts {
   readonly config: () => Config;
   readonly queues: () => Queues;
+  readonly routes: () => Routes;
   readonly producer: () => Producer;
   readonly bindings: () => Bindings;
   readonly logger: () => Logger;
@@ -87,8 +89,9 @@ export class Sender {
   }
 
   /** Publishes a task; resolves to its id when Redis has it. Throws ConfigError or EncodeError before anything is sent. */
-  async send(taskName: string, options: SendOptions = {}): Promise<string> {
+  async send(taskName: string, given: SendOptions = {}): Promise<string> {
     const config = this.#ports.config();
+    const options = this.#ports.routes().apply(taskName, given);
     const { timeLimit, softTimeLimit } = options;
     if (timeLimit !== undefined && softTimeLimit !== undefined && softTimeLimit > timeLimit) {
       throw new ConfigError(

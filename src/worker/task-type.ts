@@ -4,6 +4,7 @@
  */
 import type { StoreOptions } from '../backend/backend.ts';
 import type { Config } from '../config/config.ts';
+import { annotated } from '../tasks/annotations.ts';
 import type { TaskDefinition } from '../tasks/task.ts';
 
 export interface TaskType {
@@ -18,7 +19,9 @@ export interface TaskType {
   readonly storeOptions: StoreOptions | undefined;
 }
 
-export function compileTaskType(definition: TaskDefinition, config: Config): TaskType {
+/** @throws ConfigError when `task_annotations` give the task options it cannot have. */
+export function compileTaskType(registered: TaskDefinition, config: Config): TaskType {
+  const definition = annotated(registered, config.taskAnnotations);
   const { options } = definition;
   return {
     definition,
