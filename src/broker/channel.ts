@@ -16,7 +16,7 @@ import { Bindings } from './bindings.ts';
 import { LONGEST_WAIT_MS } from './blocking-waits.ts';
 import type { Delivery } from './delivery.ts';
 import { EntryReader } from './entries.ts';
-import { FanoutConsumer } from './fanout-consumer.ts';
+import { FanoutConsumer, isBroadcastQueue } from './fanout-consumer.ts';
 import type { FanoutChannels } from './fanout.ts';
 import { Fetcher, type Demand } from './fetcher.ts';
 import type { BrokerKeys } from './keys.ts';
@@ -221,7 +221,7 @@ export class Channel {
   async #removeOwnQueues(): Promise<void> {
     const { queues, keys, prioritySteps } = this.#options;
     for (const queue of queues) {
-      if (queue.exchangeType !== 'fanout' || queue.isAutoDelete !== true) continue;
+      if (!isBroadcastQueue(queue) || queue.isAutoDelete !== true) continue;
       await this.bindings.remove(queue);
       await this.redis.command('DEL', ...prioritySteps.map((step) => keys.list(queue.name, step)));
     }
@@ -286,12 +286,13 @@ export class Channel {
       logger,
       instance: this.#membership.instance,
       quarantineMaxLength,
+      handBackParked: (queue) => this.#schedule.handBack(queue),
     });
   }
 
   #createFanout(): FanoutConsumer | undefined {
     const { queues, target, connection, keys, fanout, logger, maxMessageBytes, quarantineMaxLength } = this.#options;
-    const own = queues.filter((queue) => queue.exchangeType === 'fanout');
+    const own = queues.filter(isBroadcastQueue);
     if (own.length === 0) return undefined;
     return new FanoutConsumer({
       queues: own,

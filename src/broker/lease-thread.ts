@@ -12,7 +12,13 @@ import { RENEW } from './scripts/lease.ts';
 
 const data = workerData as LeaseThreadData;
 const { keys, leaseSeconds, intervalSeconds, beat } = data;
-const redis = openRedis(data.connection.target, data.connection.options);
+// Never gives up, and looks often: after an outage every lease has run out until it is renewed.
+const redis = openRedis(data.connection.target, {
+  ...data.connection.options,
+  retryOnConnect: true,
+  maxRetries: null,
+  backoff: { startMs: 0, stepMs: 500, maxMs: 2000, jitter: 0.25 },
+});
 let lease = data.lease;
 let inTrouble = false;
 let lastBeat = Atomics.load(beat, 0);

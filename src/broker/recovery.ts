@@ -20,6 +20,8 @@ export interface RecoveryOptions {
   readonly logger: Logger;
   readonly instance: string;
   readonly quarantineMaxLength: number;
+  /** Puts the parked messages of a queue back into it, unless a living celeriac worker consumes it. */
+  readonly handBackParked: (queue: string) => Promise<number>;
 }
 
 /** What JOIN writes about a member, as text. */
@@ -59,7 +61,8 @@ export class Recovery {
     if (returned === 'alive') return 0;
     if (inboxes.length > 0) returned += (await redis.run(GIVE_BACK, inboxes.flat(), [])) as number;
     returned += (await redis.run(GIVE_BACK_ASIDE, [keys.aside(member)], [])) as number;
-    const consumers = parseList(record.queues).map((queue) => keys.consumers(queue));
+    const queues = parseList(record.queues);
+    const consumers = queues.map((queue) => keys.consumers(queue));
     const gone = await redis.run(
       LEAVE,
       [
@@ -73,6 +76,8 @@ export class Recovery {
       [member, '1', consumers.length],
     );
     if (gone === 1) {
+      // It may have been the last that knew the queue's schedule: Python members take over from the queue itself.
+      for (const queue of queues) returned += await this.#options.handBackParked(queue);
       logger.warn(
         `Recovered ${returned} message(s) of ${record.node || member} (pid ${record.pid || 'unknown'}), whose lease ran out`,
       );

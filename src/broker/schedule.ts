@@ -26,8 +26,11 @@ export class Schedule {
     return (await this.#redis.command('ZCARD', this.#keys.parked(queue))) as number;
   }
 
-  /** Puts the parked messages of `queue` back into it, unless another celeriac worker consumes it. Returns how many. */
-  async handBack(queue: string, instance: string): Promise<number> {
+  /**
+   * Puts the parked messages of `queue` back into it, unless a living celeriac worker other than `instance` consumes it.
+   * Returns how many.
+   */
+  async handBack(queue: string, instance = ''): Promise<number> {
     const others = await this.#redis.run(OTHER_CONSUMERS, [this.#keys.consumers(queue)], [instance]);
     if ((others as number) > 0) return 0;
     const { unacked, unackedIndex, members } = this.#keys;

@@ -390,6 +390,23 @@ describe('members', () => {
     ).toBe(0);
   });
 
+  test('parked messages of a queue whose only celeriac worker died go back into it', async () => {
+    const dead = 'dead-instance';
+    const eta = Date.now() / 1000 + 3600;
+    await redis.command('HSET', 'unacked', 'later', `[${envelope({}, { delivery_tag: 'later' })}, "", "other"]`);
+    await redis.command('ZADD', 'unacked_index', eta, 'later');
+    await redis.command('ZADD', keys.parked('other'), eta, 'later');
+    await redis.command('ZADD', keys.parked('celery'), eta, 'of-a-living-queue');
+    await redis.command('ZADD', keys.members, 1, dead);
+    await redis.command('HSET', keys.member(dead), 'queues', '["other", "celery"]', 'lists', '[]');
+    const { channel } = open();
+    await channel.start();
+    await until('handed back', async () => (await queued('other')).length === 1);
+    expect(await redis.command('EXISTS', keys.parked('other'))).toBe(0);
+    expect(await redis.command('ZCARD', keys.parked('celery'))).toBe(1);
+    await redis.command('DEL', keys.parked('celery'));
+  });
+
   test('a member whose lease still runs is left alone', async () => {
     const alive = 'alive-instance';
     await redis.command('HSET', 'unacked', 'tag', `[${envelope()}, "", "celery"]`);
