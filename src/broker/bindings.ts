@@ -5,7 +5,7 @@
  */
 import type { RedisPort } from '../redis/port.ts';
 import type { BrokerKeys } from './keys.ts';
-import type { ExchangeType, QueueBinding, QueueDeclaration } from './queue.ts';
+import { queueBindings, type ExchangeType, type QueueDeclaration } from './queue.ts';
 
 export interface Binding {
   readonly routingKey: string;
@@ -41,7 +41,7 @@ export function parseBinding(keys: BrokerKeys, member: string): Binding | undefi
 
 /** The sets a queue's bindings are kept in, and their members there. */
 export function bindingsOf(keys: BrokerKeys, queue: QueueDeclaration): { key: string; member: string }[] {
-  return [queue, ...(queue.bindings ?? [])].map(({ exchange, exchangeType, routingKey }: QueueBinding) => ({
+  return queueBindings(queue).map(({ exchange, exchangeType, routingKey }) => ({
     key: keys.binding(exchange),
     member: bindingMember(keys, {
       routingKey,
@@ -113,9 +113,7 @@ export class Bindings {
 
   /** Writes a queue's bindings, once per connection, and remembers the types of its exchanges. */
   async declare(queue: QueueDeclaration): Promise<void> {
-    for (const { exchange, exchangeType } of [queue, ...(queue.bindings ?? [])]) {
-      this.#exchangeTypes.set(exchange, exchangeType);
-    }
+    for (const { exchange, exchangeType } of queueBindings(queue)) this.#exchangeTypes.set(exchange, exchangeType);
     for (const { key, member } of bindingsOf(this.#keys, queue)) {
       if (this.#declared.has(key + member)) continue;
       await this.#redis.command('SADD', key, member);

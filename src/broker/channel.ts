@@ -286,7 +286,6 @@ export class Channel {
       logger,
       instance: this.#membership.instance,
       quarantineMaxLength,
-      handBackParked: (queue) => this.#schedule.handBack(queue),
     });
   }
 

@@ -18,7 +18,7 @@ import type { RedisPort, SubscriberPort } from '../redis/port.ts';
 import { Delivery, type Holder } from './delivery.ts';
 import type { FanoutChannels } from './fanout.ts';
 import type { BrokerKeys } from './keys.ts';
-import type { QueueDeclaration } from './queue.ts';
+import { queueBindings, type QueueBinding, type QueueDeclaration } from './queue.ts';
 
 export interface FanoutConsumerOptions {
   readonly queues: readonly QueueDeclaration[];
@@ -58,10 +58,14 @@ export class FanoutConsumer implements Holder {
 
   constructor(options: FanoutConsumerOptions) {
     this.#options = options;
-    this.#names = new Set(options.queues.map((queue) => queue.name));
-    for (const { name, exchange, routingKey } of options.queues) {
-      const pattern = options.channels.pattern(exchange, routingKey);
-      this.#subscriptions.set(pattern, [...(this.#subscriptions.get(pattern) ?? []), name]);
+    this.#names = new Set(
+      options.queues.filter((queue) => queueBindings(queue).every(isFanout)).map(({ name }) => name),
+    );
+    for (const queue of options.queues) {
+      for (const { exchange, routingKey } of queueBindings(queue).filter(isFanout)) {
+        const pattern = options.channels.pattern(exchange, routingKey);
+        this.#subscriptions.set(pattern, [...(this.#subscriptions.get(pattern) ?? []), queue.name]);
+      }
     }
   }
 
@@ -108,7 +112,7 @@ export class FanoutConsumer implements Holder {
     return delivery.instance === this.instance;
   }
 
-  /** Whether `queue` is a fanout queue of ours, whose list holds nothing but copies for this worker. */
+  /** Whether `queue` is one of ours that nothing but fanouts lead to: its list holds only copies for this worker. */
   has(queue: string): boolean {
     return this.#names.has(queue);
   }
@@ -210,6 +214,15 @@ export class FanoutConsumer implements Holder {
     if (count > 0)
       this.#options.logger.warn(`Dropped ${count} broadcast(s) that had not started: nobody keeps them for later`);
   }
+}
+
+/** Whether any of a queue's bindings is a fanout's. */
+export function isBroadcastQueue(queue: QueueDeclaration): boolean {
+  return queueBindings(queue).some(isFanout);
+}
+
+function isFanout({ exchangeType }: QueueBinding): boolean {
+  return exchangeType === 'fanout';
 }
 
 function isGlob(pattern: string): boolean {

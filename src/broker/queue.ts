@@ -18,7 +18,7 @@ export interface QueueDeclaration extends QueueBinding {
   readonly name: string;
   /** Another name it is chosen by; that of a broadcast, whose queues have names of their own. */
   readonly alias?: string;
-  /** Further bindings, besides the main one. */
+  /** Its bindings, where it has others than the one above; by that one it then is only sent to. */
   readonly bindings?: readonly QueueBinding[];
   /** delivery_mode of what is sent to it; else `task_default_delivery_mode` decides. */
   readonly deliveryMode?: number;
@@ -26,6 +26,11 @@ export interface QueueDeclaration extends QueueBinding {
   readonly isAutoDelete?: boolean;
   /** Made by Broadcast: each process has a queue of its own, so whoever only sends declares none. */
   readonly isBroadcast?: boolean;
+}
+
+/** The ways into a queue. Kombu: a Queue with bindings is not bound to its exchange besides. */
+export function queueBindings(queue: QueueDeclaration): readonly QueueBinding[] {
+  return queue.bindings ?? [queue];
 }
 
 /** A queue in a list of `task_queues`; Celery's snake_case names are read too. */
@@ -38,6 +43,7 @@ export interface QueueOptions {
   readonly exchangeType?: ExchangeType;
   /** The key it is bound with, for topic exchanges a pattern. Left out: `task_default_routing_key`. */
   readonly routingKey?: string;
+  /** Bindings instead of that one. */
   readonly bindings?: readonly {
     readonly exchange: string | ExchangeOptions;
     readonly exchangeType?: ExchangeType;

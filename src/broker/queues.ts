@@ -7,7 +7,7 @@
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
 import { nearestName } from '../util/nearest.ts';
-import { workerDirectQueue, type ExchangeType, type QueueDeclaration } from './queue.ts';
+import { queueBindings, workerDirectQueue, type ExchangeType, type QueueDeclaration } from './queue.ts';
 import { readExchangeType, readQueue, type QueueDefaults } from './read-queue.ts';
 
 /** What a worker is told to consume. */
@@ -108,7 +108,7 @@ export class Queues {
   }
 
   #add(queue: QueueDeclaration): void {
-    for (const { exchange, exchangeType } of [queue, ...(queue.bindings ?? [])]) {
+    for (const { exchange, exchangeType } of queueBindings(queue)) {
       const known = this.#exchangeTypes.get(exchange);
       // Kombu: virtual/base.py exchange_declare, NotEquivalentError.
       if (known !== undefined && known !== exchangeType) {

@@ -34,13 +34,16 @@ describe('a binding', () => {
     expect(parseBinding(keys, 'a\x06\x16b')).toBeUndefined();
   });
 
-  test('each of a queue with several is in the set of its exchange', () => {
+  test('each of a queue with several is in the set of its exchange, and its own exchange has none', () => {
     const queue: QueueDeclaration = {
       name: 'q',
-      exchange: 'media',
-      exchangeType: 'topic',
-      routingKey: 'a.#',
-      bindings: [{ exchange: 'other', exchangeType: 'direct', routingKey: 'z' }],
+      exchange: 'celery',
+      exchangeType: 'direct',
+      routingKey: 'celery',
+      bindings: [
+        { exchange: 'media', exchangeType: 'topic', routingKey: 'a.#' },
+        { exchange: 'other', exchangeType: 'direct', routingKey: 'z' },
+      ],
     };
     expect(bindingsOf(new BrokerKeys({ globalKeyprefix: 'p:' }), queue)).toEqual([
       { key: 'p:_kombu.binding.media', member: 'a.#\x06\x16^a\\..*?$\x06\x16q' },
