@@ -16,6 +16,7 @@ import type { Envelope } from '../protocol/envelope.ts';
 import { anonNodename } from '../protocol/nodename.ts';
 import { encodePayload } from '../protocol/serializers.ts';
 import { buildTaskMessage, type TaskMessage } from '../protocol/task-publish.ts';
+import { signals } from '../signals/signals.ts';
 import { findCurrentTask } from '../tasks/context.ts';
 import { destinationOf, type Destination } from './destination.ts';
 import type { Routes } from './routes.ts';
@@ -128,12 +129,34 @@ export class Sender {
     const { exchange, routingKey, queue } = destination;
     // A broadcast's queue is of this process, which does not consume it: nobody would take its binding away.
     if (queue !== undefined && queue.isBroadcast !== true) await bindings().declare(queue);
-    const envelope = await this.#envelope(message, destination, options);
-    if (await producer().publish(envelope, exchange, routingKey)) return;
-    const { task, id } = message.headers;
+    const { headers, body } = message;
+    const { task, id } = headers;
+    const { beforeTaskPublish, afterTaskPublish } = signals;
+    const announced = beforeTaskPublish.isListened ? await this.#announce(message, destination, options) : options;
+    const envelope = await this.#envelope(message, destination, announced);
+    const isQueued = await producer().publish(envelope, exchange, routingKey);
+    if (afterTaskPublish.isListened) {
+      await afterTaskPublish.send({ sender: String(task), body, headers, exchange, routingKey }, logger());
+    }
+    if (isQueued) return;
     logger().warn(
       `Task ${String(task)}[${String(id)}] is dropped: no queue is bound to exchange "${exchange}" for the routing key "${routingKey}"`,
     );
+  }
+
+  /** Lets receivers of the signal change the message, its priority among the properties. */
+  async #announce(
+    message: TaskMessage,
+    { exchange, routingKey }: Destination,
+    options: PublishOptions,
+  ): Promise<PublishOptions> {
+    const { headers, body, properties } = message;
+    if (options.priority !== undefined) properties['priority'] = options.priority;
+    const sender = String(headers['task']);
+    const payload = { sender, body, exchange, routingKey, headers, properties };
+    await signals.beforeTaskPublish.send(payload, this.#ports.logger());
+    const { priority } = properties;
+    return typeof priority === 'number' ? { ...options, priority } : options;
   }
 
   async #envelope(

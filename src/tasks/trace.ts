@@ -9,14 +9,27 @@ import { describeError, isOneOf, readSafely, tracebackOf } from './failure.ts';
 import { type RetryOutcome, type RunOutcome } from './outcome.ts';
 import { inWords, isIgnore, isReject, isRetry, type Retry } from './predicates.ts';
 import { autoretry } from './retry.ts';
+import { isRunListened, runWithSignals } from './run-signals.ts';
 import { type TaskDefinition } from './task.ts';
 
 /** Binds the arguments, calls the handler as the current task, and turns its result or error into an outcome. */
-export async function runTask(
+export function runTask(
   definition: TaskDefinition,
   context: TaskContext,
   args: Args,
   kwargs: Kwargs,
+): Promise<RunOutcome> {
+  if (!isRunListened()) return run(definition, context, args, kwargs);
+  return runWithSignals(context, args, kwargs, (onThrown) => run(definition, context, args, kwargs, onThrown));
+}
+
+/** @param onThrown - told what ended the run, where something was thrown. */
+async function run(
+  definition: TaskDefinition,
+  context: TaskContext,
+  args: Args,
+  kwargs: Kwargs,
+  onThrown?: (error: unknown) => void,
 ): Promise<RunOutcome> {
   const startedAt = performance.now();
   try {
@@ -25,7 +38,9 @@ export async function runTask(
     const value = isThenable(returned) ? await returned : returned;
     return { kind: 'success', value: value === undefined ? null : value, runtimeSeconds: secondsSince(startedAt) };
   } catch (thrown) {
-    return outcomeOf(definition, context, thrown, secondsSince(startedAt));
+    const ending = endingOf(definition, context, thrown);
+    onThrown?.(ending);
+    return outcomeOf(definition, context, ending, secondsSince(startedAt));
   }
 }
 
@@ -34,6 +49,15 @@ function bindAndRun(definition: TaskDefinition, context: TaskContext, args: Args
   return bound instanceof Promise
     ? bound.then((checked) => definition.run(context, checked))
     : definition.run(context, bound);
+}
+
+/** What ends the run: what was thrown, or what is made of it. */
+function endingOf({ options }: TaskDefinition, context: TaskContext, thrown: unknown): unknown {
+  const { signal } = context;
+  // Node's own functions answer an abort with an AbortError; the reason is what ended the task.
+  const error: unknown = signal.aborted && readSafely(thrown, 'name') === 'AbortError' ? signal.reason : thrown;
+  const mayRetry = options.autoretryFor.length > 0 && !isRetry(error) && !isIgnore(error) && !isReject(error);
+  return mayRetry ? (autoretry(context, options, error) ?? error) : error;
 }
 
 function outcomeOf(
@@ -52,17 +76,11 @@ function outcomeOf(
     const why = thrown.reason === null || thrown.reason === undefined ? null : inWords(thrown.reason);
     return { kind: 'rejected', reason: why, requeue: thrown.requeue, runtimeSeconds };
   }
-  // Node's own functions answer an abort with an AbortError; the reason is what ended the task.
-  const error = reason !== undefined && readSafely(thrown, 'name') === 'AbortError' ? reason : thrown;
-  if (definition.options.autoretryFor.length > 0) {
-    const retry = autoretry(context, definition.options, error);
-    if (retry !== undefined) return retryOutcome(retry, runtimeSeconds);
-  }
   return {
     kind: 'failure',
-    exception: describeError(error),
-    traceback: tracebackOf(error),
-    isExpected: isOneOf(error, definition.options.throws),
+    exception: describeError(thrown),
+    traceback: tracebackOf(thrown),
+    isExpected: isOneOf(thrown, definition.options.throws),
     runtimeSeconds,
   };
 }
