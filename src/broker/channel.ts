@@ -286,6 +286,7 @@ export class Channel {
       logger,
       instance: this.#membership.instance,
       quarantineMaxLength,
+      handBackParked: (queue) => this.#schedule.handBack(queue),
     });
   }
 
