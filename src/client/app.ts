@@ -9,6 +9,7 @@ import { Producer } from '../broker/producer.ts';
 import { Queues } from '../broker/queues.ts';
 import { brokerSettings, type BrokerSettings } from '../broker/settings.ts';
 import { resolveConfig, type Config, type Settings } from '../config/config.ts';
+import { loadSettings, type LoadOptions } from '../config/load.ts';
 import { createLogger, type Logger } from '../log.ts';
 import { ErrorRegistry, type ErrorClass } from '../protocol/exceptions.ts';
 import { openRedis } from '../redis/connection.ts';
@@ -33,6 +34,7 @@ export class Celeriac {
   readonly registry = new TaskRegistry();
   readonly errors = new ErrorRegistry();
   readonly #settings: Settings;
+  #moduleSettings: Readonly<Record<string, unknown>> | undefined;
   readonly #releasers = new Releasers();
   #overrides: Partial<Parameters<typeof resolveConfig>[0]> = {};
   #config: Config | undefined;
@@ -63,7 +65,12 @@ export class Celeriac {
 
   /** The settings in force; resolved once, at first use. */
   get config(): Config {
-    this.#config ??= resolveConfig({ explicit: this.#settings, env: process.env, ...this.#overrides });
+    this.#config ??= resolveConfig({
+      explicit: this.#settings,
+      module: this.#moduleSettings,
+      env: process.env,
+      ...this.#overrides,
+    });
     return this.#config;
   }
 
@@ -104,6 +111,18 @@ export class Celeriac {
   /** Remote failures stored under `path` (module and name, as Python has it) are thrown as this class. */
   errorClass(path: string, errorClass: ErrorClass): void {
     this.errors.register(path, errorClass);
+  }
+
+  /**
+   * Takes settings from an object, or from a file or module: a path (JSON, YAML, JavaScript, and TypeScript where a loader
+   * is installed), a package, a `file:` URL. What was given to the constructor holds. Only before their first use; a second
+   * call replaces the first. Celery: config_from_object.
+   *
+   * @throws ConfigError when it cannot be read; at first use, when it has unknown settings.
+   */
+  configFromObject(source: object | string | URL, options: LoadOptions = {}): void {
+    this.#moduleSettings = loadSettings(source, options);
+    this.#forgetConfig();
   }
 
   /** Lets the command line or an embedding program override settings. Only before their first use. */
