@@ -20,6 +20,7 @@ import {
   type TaskHeaders,
 } from '../protocol/task-message.ts';
 import type { Background } from '../util/background.ts';
+import { announceRejected } from './announce.ts';
 import type { Strategy, TaskMessage } from './strategy.ts';
 
 export interface ReceiverOptions {
@@ -99,5 +100,6 @@ export class Receiver {
     else if (error instanceof DecodeError) logger.critical(sentences.decodeError(reason, delivery.raw), context);
     else logger.critical(`Receiving a message of queue "${delivery.queue}" failed: ${reason}`, { ...context, error });
     if (!delivery.isSettled) background.run('quarantining a message', quarantine(delivery, reason));
+    announceRejected(delivery, error, logger);
   }
 }

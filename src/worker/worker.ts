@@ -25,6 +25,14 @@ import type { TaskRuntime } from '../tasks/context.ts';
 import { Background } from '../util/background.ts';
 import { Releasers } from '../util/releasers.ts';
 import { Dispatcher } from './dispatcher.ts';
+import {
+  announceInternalError,
+  announceLife,
+  announceReceived,
+  announceSetup,
+  announceShuttingDown,
+  announceUnknown,
+} from './announce.ts';
 import { controlCommands } from './panel.ts';
 import { Pidbox } from './pidbox.ts';
 import { AsyncPool } from './pool/async.ts';
@@ -88,8 +96,10 @@ export class Worker {
       prefetchCount: prefetchMultiplier === 0 ? Infinity : prefetchMultiplier * this.#pool.concurrency,
       accept: (request) => this.#accept(request),
       settle: (request, outcome) => (this.#settlement as Settlement).settle(request, outcome),
-      failed: (request, error) =>
-        this.#logger.critical(`Task ${request.name}[${request.id}] INTERNAL ERROR`, { error }),
+      failed: (request, error) => {
+        this.#logger.critical(`Task ${request.name}[${request.id}] INTERNAL ERROR`, { error });
+        announceInternalError(request, error, this.#logger);
+      },
       done: (request) => this.#done(request),
       changed: () => this.#channel.changed(),
     });
@@ -106,14 +116,19 @@ export class Worker {
     }
   }
 
-  /** Idempotent: a second call waits for the first, a cold one cuts the waiting of a warm one short. */
-  stop(mode: StopMode = 'warm'): Promise<void> {
-    this.#stopping ??= this.#stop(mode);
+  /**
+   * Idempotent: a second call waits for the first, a cold one cuts the waiting of a warm one short.
+   *
+   * @param sig - the process signal that asked for it, for receivers of workerShuttingDown.
+   */
+  stop(mode: StopMode = 'warm', sig: NodeJS.Signals | null = null): Promise<void> {
+    this.#stopping ??= this.#stop(mode, sig);
     return this.#stopping;
   }
 
   async #start(): Promise<void> {
     const { accept, maxBodyBytes } = this.#limits();
+    await announceLife('workerInit', this, this.#logger);
     const backend = await openBackend(this.#config, this.#logger, { keepForEver: true });
     this.#backend = backend;
     this.#releasers.add(() => backend.close());
@@ -135,11 +150,14 @@ export class Worker {
     });
     this.#compileStrategies(settlement, this.#receiver);
     await this.#pool.start();
+    await announceSetup(this, this.#config, this.#logger);
     await this.#channel.start();
     if (this.#config.workerEnableRemoteControl) await this.#startPidbox(accept, maxBodyBytes);
+    await announceLife('workerReady', this, this.#logger);
   }
 
-  async #stop(mode: StopMode): Promise<void> {
+  async #stop(mode: StopMode, sig: NodeJS.Signals | null): Promise<void> {
+    await announceShuttingDown(this, mode, sig, this.#logger);
     await this.#pidbox?.stop();
     await this.#channel.stopTaking();
     const finished = this.#dispatcher.stop();
@@ -158,6 +176,7 @@ export class Worker {
     }
     await this.#pool.stop();
     await this.#channel.leave();
+    await announceLife('workerShutdown', this, this.#logger);
     await this.#releasers.release();
     await this.#app.close();
   }
@@ -228,9 +247,11 @@ export class Worker {
       children: [],
     });
     await this.#quarantine(delivery, error.message);
+    announceUnknown(delivery, headers, error, this.#logger);
   }
 
   #logReceived(headers: TaskHeaders): void {
+    announceReceived(headers, this.#logger);
     if (!this.#logger.isEnabled('info')) return;
     this.#logger.info(sentences.taskReceived(headers.shadow ?? headers.task, headers.id));
   }
