@@ -71,14 +71,14 @@ export async function startWorker(
 /** A Python worker, ready. */
 export async function startPythonWorker(
   urls: Urls,
-  options: { args?: readonly string[]; settings?: Record<string, unknown> } = {},
+  options: { args?: readonly string[]; settings?: Record<string, unknown>; app?: string } = {},
 ): Promise<RunningWorker> {
   const python = findPython() as string;
   const args = [
     '-m',
     'celery',
     '-A',
-    'interop_app',
+    options.app ?? 'interop_app',
     'worker',
     '-l',
     'info',
