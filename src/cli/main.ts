@@ -10,7 +10,7 @@ const FAILED = 1;
 const USAGE = 2;
 
 export function createProgram(): Command {
-  return new Command('celeriac')
+  const program = new Command('celeriac')
     .description('Celery tasks in Node.js: worker, client and tools that share a Redis with Python.')
     .option(
       '-A, --app <module>',
@@ -24,8 +24,9 @@ export function createProgram(): Command {
     .option('-C, --no-color', 'no colours')
     .version(packageVersion(), '--version')
     .addHelpText('after', '\nExample:\n  $ celeriac -A ./tasks.mjs worker -l info -Q celery,mails -c 50\n')
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE))
-    .addCommand(workerCommand());
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE));
+  // A command made elsewhere does not inherit by itself: its usage errors would exit with 1.
+  return program.addCommand(workerCommand().copyInheritedSettings(program));
 }
 
 try {
