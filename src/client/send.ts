@@ -14,6 +14,7 @@ import type { Logger } from '../log.ts';
 import { compress } from '../protocol/compression.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import { anonNodename } from '../protocol/nodename.ts';
+import { resultTuple } from '../protocol/result-meta.ts';
 import { encodePayload } from '../protocol/serializers.ts';
 import { buildTaskMessage, type TaskMessage } from '../protocol/task-publish.ts';
 import { signals } from '../signals/signals.ts';
@@ -101,7 +102,10 @@ export class Sender {
     }
     const id = options.taskId ?? randomUUID();
     // What a task sends belongs to it. Celery: Celery.send_task, add_to_parent.
-    const parent = findCurrentTask()?.request;
+    const sender = findCurrentTask();
+    const parent = sender?.request;
+    const inherited = config.taskInheritParentPriority ? (parent?.deliveryInfo.priority ?? undefined) : undefined;
+    const priority = options.priority ?? inherited;
     // The delivery mode is decided with the queue.
     const { deliveryMode: _, ...fields } = options;
     const message = buildTaskMessage({
@@ -116,9 +120,11 @@ export class Sender {
     const serializer = options.serializer ?? config.taskSerializer;
     await this.publish(message, {
       ...options,
+      ...(priority === undefined ? {} : { priority }),
       serializer,
       compression: options.compression ?? config.taskCompression ?? undefined,
     });
+    sender?.addTrail(resultTuple(id));
     return id;
   }
 

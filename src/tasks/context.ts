@@ -6,6 +6,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { IllegalStateError, MaxRetriesExceededError } from '../errors.ts';
 import { pyRepr, Tuple } from '../protocol/python-repr.ts';
+import { type ResultTuple } from '../protocol/result-meta.ts';
 import { Retry, type RetryMessageOptions } from './predicates.ts';
 import { type TaskRequest } from './request.ts';
 
@@ -31,7 +32,11 @@ export interface TaskRuntime<App = unknown> {
 /** What a context knows of its task type. */
 export interface TaskIdentity {
   readonly name: string;
-  readonly options: { readonly maxRetries: number | null; readonly defaultRetryDelay: number };
+  readonly options: {
+    readonly maxRetries: number | null;
+    readonly defaultRetryDelay: number;
+    readonly trail?: boolean;
+  };
 }
 
 export interface RetryOptions extends RetryMessageOptions {
@@ -141,6 +146,11 @@ export class TaskContext<App = unknown> {
     if (request.calledDirectly && hasCause) throw exc; // eslint-disable-line @typescript-eslint/only-throw-error -- as above
     if (throws || request.calledDirectly) throw retry;
     return retry;
+  }
+
+  /** Notes a task that this one has sent, unless its option `trail` is off. Celery: Task.add_trail. */
+  addTrail(child: ResultTuple): void {
+    if (this.#task.options.trail !== false) (this.request.children ??= []).push(child);
   }
 
   /**

@@ -86,6 +86,8 @@ export interface TaskOptions<Context = TaskContext> extends TaskHooks<Context> {
   readonly compression?: string;
   /** Serializer of its results. @defaultValue setting result_serializer */
   readonly resultSerializer?: string;
+  /** Keep what the task sends in its stored result, as its children. @defaultValue true */
+  readonly trail?: boolean;
   /** Errors that are part of normal operation: stored as failures, logged without alarm. @defaultValue [] */
   readonly throws?: readonly ErrorKind[];
   /** Seconds its results are kept; 0 or null keeps them for ever. @defaultValue setting result_expires */
@@ -193,6 +195,7 @@ const kinds: Readonly<Record<keyof TaskOptions, Kind>> = {
   serializer: name,
   compression: name,
   resultSerializer: name,
+  trail: flag,
   throws: errors,
   resultExpires: {
     expected: 'a number of seconds, or null for ever',

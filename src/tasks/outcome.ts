@@ -4,10 +4,17 @@
  * celery/worker/request.py for runs that end from outside (5.6.3).
  */
 import { type ErrorIdentity } from '../protocol/error-identity.ts';
+import { type ResultTuple } from '../protocol/result-meta.ts';
 import { type RetryPlan } from './predicates.ts';
 
+/** What every run that had its handler called may tell. */
+interface Trail {
+  /** The tasks it sent, as they stand in its stored result; left out where there are none. */
+  readonly children?: readonly ResultTuple[];
+}
+
 /** The handler returned. */
-export interface SuccessOutcome {
+export interface SuccessOutcome extends Trail {
   readonly kind: 'success';
   /** Null where the handler returned nothing. */
   readonly value: unknown;
@@ -15,7 +22,7 @@ export interface SuccessOutcome {
 }
 
 /** The handler threw, or its arguments did not fit: state FAILURE. */
-export interface FailureOutcome {
+export interface FailureOutcome extends Trail {
   readonly kind: 'failure';
   readonly exception: ErrorIdentity;
   readonly traceback: string | null;
@@ -25,7 +32,7 @@ export interface FailureOutcome {
 }
 
 /** The handler asked for another run: state RETRY, and a new message according to the plan. */
-export interface RetryOutcome {
+export interface RetryOutcome extends Trail {
   readonly kind: 'retry';
   readonly plan: RetryPlan;
   /** What went wrong, if anything did. */
@@ -37,13 +44,13 @@ export interface RetryOutcome {
 }
 
 /** Nothing is stored; the message is acknowledged. */
-export interface IgnoredOutcome {
+export interface IgnoredOutcome extends Trail {
   readonly kind: 'ignored';
   readonly runtimeSeconds: number;
 }
 
 /** Nothing is stored; with acksLate the message is rejected, or put back. */
-export interface RejectedOutcome {
+export interface RejectedOutcome extends Trail {
   readonly kind: 'rejected';
   /** For the log; null when none was given. */
   readonly reason: string | null;
@@ -52,7 +59,7 @@ export interface RejectedOutcome {
 }
 
 /** It never ran, or was stopped on request: state REVOKED. */
-export interface RevokedOutcome {
+export interface RevokedOutcome extends Trail {
   readonly kind: 'revoked';
   readonly reason: 'revoked' | 'expired' | 'terminated';
   /** The number of the signal that ended it; null when none did. */

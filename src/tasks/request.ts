@@ -3,6 +3,7 @@
  * (5.6.3). Plain data, so that it crosses a process border; the moments stay the text the producer sent, because a
  * retry sends them on unchanged.
  */
+import { type ResultTuple } from '../protocol/result-meta.ts';
 
 /** A signature as it travels in a message; the canvas gives it meaning. */
 export type RequestSignature = Readonly<Record<string, unknown>>;
@@ -72,6 +73,8 @@ export interface TaskRequest {
   readonly isEager: boolean;
   /** Called as a function (`task.run(...)`), without a message or a worker. */
   readonly calledDirectly: boolean;
+  /** The tasks it has sent so far; undefined as long as there are none. Grows while it runs. */
+  children?: ResultTuple[];
 }
 
 /** A request with everything at its default but what is given; for eager runs, direct calls and tests. */

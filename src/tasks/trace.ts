@@ -36,11 +36,12 @@ async function run(
     const returned = runAsCurrent(context, () => bindAndRun(definition, context, args, kwargs));
     // Only what is a promise is awaited: a synchronous task does not wait for its turn in the microtask queue.
     const value = isThenable(returned) ? await returned : returned;
-    return { kind: 'success', value: value === undefined ? null : value, runtimeSeconds: secondsSince(startedAt) };
+    const runtimeSeconds = secondsSince(startedAt);
+    return withTrail(context, { kind: 'success', value: value === undefined ? null : value, runtimeSeconds });
   } catch (thrown) {
     const ending = endingOf(definition, context, thrown);
     onThrown?.(ending);
-    return outcomeOf(definition, context, ending, secondsSince(startedAt));
+    return withTrail(context, outcomeOf(definition, context, ending, secondsSince(startedAt)));
   }
 }
 
@@ -95,6 +96,11 @@ function retryOutcome(retry: Retry, runtimeSeconds: number): RetryOutcome {
     traceback: tracebackOf(retry),
     runtimeSeconds,
   };
+}
+
+/** What the run sent is told with how it ended; most runs send nothing. */
+function withTrail({ request }: TaskContext, outcome: RunOutcome): RunOutcome {
+  return request.children === undefined ? outcome : { ...outcome, children: request.children };
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
