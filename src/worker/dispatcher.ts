@@ -15,6 +15,8 @@ export interface DispatcherOptions {
   readonly pool: Pool;
   /** How many un-acknowledged messages may be held; Infinity: no limit. */
   readonly prefetchCount: number;
+  /** How many requests wait for their rate limit: held, and not ready for a slot. */
+  readonly limited: () => number;
   /** Decides whether a request that got a slot may start; what makes it start is done when this says true. */
   readonly accept: (request: Request) => boolean | Promise<boolean>;
   /** Carries the outcome through: stores, acknowledges, logs. */
@@ -35,14 +37,18 @@ const MAX_AHEAD = 10_000;
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #ahead: number;
+  /** Held at once, whatever they wait for. */
+  readonly #most: number;
   #running = 0;
   #unsettled = 0;
   #stopped = false;
+  #abandoned = false;
   #idle: (() => void)[] = [];
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#ahead = Math.min(MAX_AHEAD, Math.max(0, options.prefetchCount - options.pool.concurrency));
+    this.#most = options.pool.concurrency + this.#ahead;
   }
 
   get running(): number {
@@ -59,8 +65,10 @@ export class Dispatcher {
     const { pool, state } = this.#options;
     if (this.#stopped || this.#unsettled >= MAX_UNSETTLED) return { free: 0, room: 0, ahead: 0 };
     const reserved = state.reserved.length;
-    const free = Math.max(0, pool.concurrency - this.#running - reserved);
-    const ahead = Math.max(0, reserved + this.#running - pool.concurrency);
+    const limited = this.#options.limited();
+    const busy = this.#running + reserved;
+    const free = Math.max(0, Math.min(pool.concurrency - busy, this.#most - busy - limited));
+    const ahead = Math.max(0, busy - pool.concurrency) + limited;
     const room = ahead * 2 <= this.#ahead ? this.#ahead - ahead : 0;
     return { free, room, ahead };
   }
@@ -70,6 +78,12 @@ export class Dispatcher {
     this.#stopped = true;
     if (this.#running === 0 && this.#unsettled === 0) return;
     await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** What still runs is no longer settled: its messages were put back, or go with the process. */
+  abandon(): void {
+    this.#stopped = true;
+    this.#abandoned = true;
   }
 
   #fill(): void {
@@ -97,6 +111,7 @@ export class Dispatcher {
       this.#running -= 1;
       this.#unsettled += 1;
       this.#freed();
+      if (this.#abandoned) return;
       await settle(request, outcome);
     } catch (error) {
       failed(request, error);

@@ -42,6 +42,7 @@ export interface RateLimitsOptions {
 export class RateLimits {
   readonly #options: RateLimitsOptions;
   readonly #types = new Map<string, RateLimit>();
+  readonly #count = { waiting: 0 };
 
   constructor(options: RateLimitsOptions) {
     this.#options = options;
@@ -53,9 +54,7 @@ export class RateLimits {
 
   /** How many requests wait. */
   get size(): number {
-    let size = 0;
-    for (const type of this.#types.values()) size += type.waiting.length;
-    return size;
+    return this.#count.waiting;
   }
 
   /** What waits, in the order of each type. */
@@ -65,7 +64,7 @@ export class RateLimits {
 
   /** The limit of a task type, for the strategy to keep. @throws ConfigError */
   of(taskName: string, rate: unknown): RateLimit {
-    const limit = new RateLimit(this.#options.clock, this.#options.reserve);
+    const limit = new RateLimit(this.#options.clock, this.#options.reserve, this.#count);
     this.#types.set(taskName, limit);
     this.#apply(limit, rate);
     return limit;
@@ -101,13 +100,16 @@ export class RateLimits {
 export class RateLimit {
   readonly #clock: Clock;
   readonly #reserve: (request: Request) => void;
+  /** Shared by all types. */
+  readonly #count: { waiting: number };
   #bucket: TokenBucket | undefined;
   #waiting: Request[] = [];
   #callOff: (() => void) | undefined;
 
-  constructor(clock: Clock, reserve: (request: Request) => void) {
+  constructor(clock: Clock, reserve: (request: Request) => void, count: { waiting: number }) {
     this.#clock = clock;
     this.#reserve = reserve;
+    this.#count = count;
   }
 
   get waiting(): readonly Request[] {
@@ -121,6 +123,7 @@ export class RateLimit {
       return;
     }
     this.#waiting.push(request);
+    this.#count.waiting += 1;
     this.#release();
   }
 
@@ -137,6 +140,7 @@ export class RateLimit {
     this.#callOff = undefined;
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.#count.waiting -= waiting.length;
     return waiting;
   }
 
@@ -154,6 +158,7 @@ export class RateLimit {
         return;
       }
       this.#waiting.shift();
+      this.#count.waiting -= 1;
       this.#reserve(request);
     }
   }

@@ -1,24 +1,36 @@
 /**
  * The message of the next attempt: the same id, one retry more, everything else as it came unless the plan says otherwise.
  * Counterpart: celery/app/task.py Task.signature_from_request and Task.retry, 5.6.3; headers as recorded in [retry_*].
+ * How it is serialised and compressed is the task's to say, not the message's: so it is in Celery.
  */
+import { hostname } from 'node:os';
 import type { Sender } from '../client/send.ts';
+import type { Config } from '../config/config.ts';
+import { isoformat, parseIso8601 } from '../protocol/iso8601.ts';
+import { anonNodename } from '../protocol/nodename.ts';
 import { buildTaskMessage } from '../protocol/task-publish.ts';
 import type { RetryOutcome } from '../tasks/outcome.ts';
 import type { Request } from './request.ts';
 
-export async function sendRetry(sender: Sender, request: Request, { plan }: RetryOutcome): Promise<void> {
-  const { headers, body, envelope, deliveryInfo } = request;
+export async function sendRetry(
+  sender: Sender,
+  config: Config,
+  request: Request,
+  { plan }: RetryOutcome,
+): Promise<void> {
+  const { headers, body, envelope, deliveryInfo, type } = request;
   const { options } = plan;
+  const own = type.definition.options;
   const message = buildTaskMessage({
     id: headers.id,
     task: headers.task,
     args: plan.args ?? body.args,
+    // Its own arguments were a tuple once, and are a list since they came over the wire.
     argsAsList: true,
     kwargs: plan.kwargs ?? body.kwargs,
     countdown: plan.countdownSeconds,
     eta: plan.eta,
-    expires: options.expires ?? headers.expires,
+    expires: options.expires ?? expiresText(request),
     retries: plan.retries,
     groupId: headers.group,
     groupIndex: headers.groupIndex,
@@ -28,8 +40,8 @@ export async function sendRetry(sender: Sender, request: Request, { plan }: Retr
     // Recorded: a root task's retry has the task itself as its parent.
     parentId: headers.parentId ?? headers.id,
     shadow: headers.shadow,
-    origin: headers.origin ?? '',
-    ignoreResult: options.ignoreResult ?? request.type.ignoreResult,
+    origin: headers.origin ?? anonNodename(process.pid, hostname()),
+    ignoreResult: options.ignoreResult ?? type.ignoreResult,
     replacedTaskNesting: headers.replacedTaskNesting,
     stampedHeaders: headers.stampedHeaders,
     stamps: headers.stamps,
@@ -48,16 +60,14 @@ export async function sendRetry(sender: Sender, request: Request, { plan }: Retr
       ? { exchange: deliveryInfo.exchange, routingKey: options.routingKey ?? deliveryInfo.routingKey }
       : { queue: options.queue ?? deliveryInfo.routingKey }),
     ...(priority === null ? {} : { priority }),
-    serializer: options.serializer ?? serializerOf(envelope.contentType),
-    compression: options.compression ?? textOrUndefined(envelope.headers['compression']),
+    serializer: options.serializer ?? own.serializer ?? config.taskSerializer,
+    compression: options.compression ?? own.compression ?? config.taskCompression ?? undefined,
   });
 }
 
-/** A message is sent on as it came. */
-function serializerOf(contentType: string | null): string {
-  return contentType ?? 'json';
-}
-
-function textOrUndefined(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
+/** The text as it came; one that would name another moment in protocol 2, or none, as the moment it names. */
+function expiresText({ headers: { expires }, expiresAtMs }: Request): string | null {
+  if (expires === null || expiresAtMs === null) return null;
+  const isPlain = typeof expires === 'string' && parseIso8601(expires)?.epochMs === expiresAtMs;
+  return isPlain ? expires : isoformat(expiresAtMs);
 }

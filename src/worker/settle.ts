@@ -4,13 +4,15 @@
  *
  *   outcome     stored            late ack            early ack (done when it was accepted)
  *   success     SUCCESS           ack                 -
- *   failure     FAILURE           ack, or drop *      -
+ *   failure     FAILURE           ack, or drop *      -            (also of a result that is no data)
  *   retry       RETRY             ack, after the new message is in Redis
  *   ignored     nothing           ack                 -
  *   rejected    nothing           drop or requeue     -
  *   revoked     REVOKED           ack                 ack
  *   timeout     FAILURE           ack, or requeue *   -
- *   lost        FAILURE           ack (this side)     -            (* acks_on_failure_or_timeout off)
+ *   lost        FAILURE           ack, or drop *      -
+ *   lost        nothing           requeue             -            (reject_on_worker_lost)
+ *                                                                  (* acks_on_failure_or_timeout off)
  *
  * If the process dies before the ack, the message is delivered again by whoever recovers it; a stored SUCCESS is then
  * never overwritten.
@@ -18,14 +20,17 @@
 import type { Backend } from '../backend/backend.ts';
 import { shouldStore } from '../backend/should-store.ts';
 import type { Delivery } from '../broker/delivery.ts';
-import { EncodeError, TaskRevokedError } from '../errors.ts';
+import { BackendError, ConfigError, EncodeError, TaskRevokedError, TimeLimitExceeded } from '../errors.ts';
 import { sentences, type Logger } from '../log.ts';
 import type { ErrorIdentity } from '../protocol/error-identity.ts';
 import { exceptionRepr, PythonError, toWireException, type WireException } from '../protocol/exceptions.ts';
-import type { ExtendedMeta, ResultRecord } from '../protocol/result-meta.ts';
+import { resultTuple, type ExtendedMeta, type ResultRecord } from '../protocol/result-meta.ts';
+import { saferepr } from '../protocol/saferepr.ts';
 import { pyRepr } from '../protocol/python-repr.ts';
 import type { TaskHeaders } from '../protocol/task-message.ts';
-import type { Outcome, RetryOutcome } from '../tasks/outcome.ts';
+import type { LostOutcome, Outcome, RetryOutcome } from '../tasks/outcome.ts';
+import type { LimitedSet } from '../util/limited-set.ts';
+import { announceFailure, announceInternalError, announceRevoked } from './announce.ts';
 import type { Request } from './request.ts';
 import type { TaskType } from './task-type.ts';
 
@@ -33,6 +38,8 @@ export interface SettlementPorts {
   readonly backend: Backend;
   readonly logger: Logger;
   readonly hostname: string;
+  /** Ids of tasks that succeeded here and must not run again: `worker_deduplicate_successful_tasks`. */
+  readonly successful: LimitedSet;
   /** Publishes the message of the next attempt. */
   readonly sendRetry: (request: Request, outcome: RetryOutcome) => Promise<void>;
 }
@@ -44,55 +51,54 @@ export class Settlement {
     this.#ports = ports;
   }
 
-  /** Carries an outcome through. Rejects only when Redis refused for good, never because of the task. */
+  /**
+   * Carries an outcome through. Where Redis refuses the result for good, the message is given up all the same, loudly: the
+   * run is over, and another one would end the same way. Rejects only when that can't be done either.
+   */
   async settle(request: Request, outcome: Outcome): Promise<void> {
+    try {
+      await this.#carryOut(request, outcome);
+    } catch (error) {
+      const text = exceptionRepr(toWireException(error));
+      this.#ports.logger.critical(
+        sentences.taskInternalError(request.name, request.id, text, stackOf(error)),
+        fields(request),
+      );
+      announceInternalError(request, error, this.#ports.logger);
+      await this.#endLate(request, 'drop');
+    }
+  }
+
+  async #carryOut(request: Request, outcome: Outcome): Promise<void> {
     const { logger } = this.#ports;
     switch (outcome.kind) {
       case 'success': {
         try {
-          await this.#store(request, { state: 'SUCCESS', result: outcome.value });
+          await this.#store(request, { state: 'SUCCESS', result: outcome.value, children: outcome.children });
         } catch (error) {
-          await this.#storeUnserializable(request, error);
+          return this.#failUnstorable(request, error);
         }
         if (!request.isAcknowledged) await this.#endLate(request, 'ack');
+        if (request.type.deduplicates) this.#ports.successful.add(request.id);
         if (logger.isEnabled('info')) {
+          const { runtimeSeconds, value } = outcome;
           logger.info(
-            sentences.taskSucceeded(request.name, request.id, outcome.runtimeSeconds, pyRepr(outcome.value)),
+            sentences.taskSucceeded(request.name, request.id, runtimeSeconds, resultRepr(value)),
             fields(request),
           );
         }
         return;
       }
-      case 'failure': {
-        const exception = toWire(outcome.exception);
-        await this.#storeFailure(request, exception, outcome.traceback);
-        if (request.type.acksOnFailureOrTimeout) await this.#ackLate(request);
-        else await this.#endLate(request, 'ack');
-        const text = exceptionRepr(exception);
-        if (outcome.isExpected)
-          logger.info(sentences.taskFailedExpectedly(request.name, request.id, text), fields(request));
-        else logger.error(sentences.taskFailed(request.name, request.id, text, outcome.traceback), fields(request));
-        return;
-      }
-      case 'retry': {
-        // The next attempt first: a process that dies in between leaves a task too many, not one too few.
-        await this.#ports.sendRetry(request, outcome);
-        await this.#store(request, {
-          state: 'RETRY',
-          result: outcome.cause === null ? null : toWire(outcome.cause),
-          traceback: outcome.traceback,
-          children: [[[request.id, null], null]],
-        });
-        await this.#ackLate(request);
-        logger.info(sentences.taskRetried(request.name, request.id, outcome.message), fields(request));
-        return;
-      }
+      case 'failure':
+        return this.#fail(request, { ...outcome, exception: toWire(outcome.exception) });
+      case 'retry':
+        return this.#retry(request, outcome);
       case 'ignored':
-        await this.#ackLate(request);
+        await this.#endLate(request, 'ack');
         logger.info(sentences.taskIgnored(request.name, request.id), fields(request));
         return;
       case 'rejected':
-        await this.#endLate(request, outcome.requeue ? 'requeue' : 'ack');
+        await this.#endLate(request, outcome.requeue ? 'requeue' : 'drop');
         logger.warn(
           sentences.taskRejected(request.name, request.id, rejectRepr(outcome.reason, outcome.requeue)),
           fields(request),
@@ -102,24 +108,23 @@ export class Settlement {
         await this.revoke(request.delivery, request.headers, request.type, outcome.reason, request.isAcknowledged);
         return;
       case 'timeout': {
-        const exception = toWireException(
-          new PythonError('TimeLimitExceeded', [outcome.limitSeconds], { module: 'billiard.exceptions' }),
-        );
-        await this.#storeFailure(request, exception, null);
-        if (request.type.acksOnFailureOrTimeout) await this.#ackLate(request);
-        else await this.#endLate(request, 'requeue');
+        const error = new TimeLimitExceeded(outcome.limitSeconds);
+        // Celery stores the failure even where the message goes back to its queue.
+        await this.#storeFailure(request, toWireException(error), null);
+        await this.#endLate(request, request.type.acksOnTimeout ? 'ack' : 'requeue');
         logger.error(sentences.hardTimeLimit(request.name, request.id, outcome.limitSeconds), fields(request));
+        await announceFailure(request, error, logger);
         return;
       }
       case 'lost': {
-        const text = `Worker exited prematurely: ${outcome.signal === null ? `exitcode ${outcome.exitCode ?? 'unknown'}` : `signal ${outcome.signal}`} Job: ${outcome.pid}.`;
-        await this.#storeFailure(
-          request,
-          toWireException(new PythonError('WorkerLostError', [text], { module: 'billiard.exceptions' })),
-          null,
-        );
-        await this.#ackLate(request);
-        logger.error(sentences.taskFailed(request.name, request.id, text, null), fields(request));
+        const { acksOnFailure, rejectOnWorkerLost } = request.type;
+        const error = workerLost(outcome);
+        const exception = toWireException(error);
+        logger.error(sentences.taskFailed(request.name, request.id, exceptionRepr(exception), null), fields(request));
+        if (rejectOnWorkerLost && !request.isAcknowledged) return this.#endLate(request, 'requeue');
+        await this.#storeFailure(request, exception, null);
+        await this.#endLate(request, acksOnFailure ? 'ack' : 'drop');
+        await announceFailure(request, error, logger);
         return;
       }
     }
@@ -154,20 +159,68 @@ export class Settlement {
       });
     }
     if (!isAcknowledged) await delivery.ack();
+    await announceRevoked(headers, reason, null, logger);
   }
 
-  /** A result that is no data fails its task; any other trouble is not the task's. */
-  async #storeUnserializable(request: Request, error: unknown): Promise<void> {
-    if (!(error instanceof EncodeError)) throw error;
-    this.#ports.logger.error(sentences.taskFailed(request.name, request.id, error.message, null), fields(request));
-    await this.#storeFailure(request, toWireException(error), error.stack ?? null);
+  /** A result that is no data, or that Redis takes from nobody, fails its task. Any other trouble is not the task's. */
+  async #failUnstorable(request: Request, error: unknown): Promise<void> {
+    if (!(error instanceof EncodeError) && !(error instanceof BackendError)) throw error;
+    await this.#fail(request, failureOf(error));
+    await announceFailure(request, error, this.#ports.logger);
   }
 
-  async #storeFailure(request: Request, exception: WireException, traceback: string | null): Promise<void> {
-    await this.#store(request, { state: 'FAILURE', result: exception, traceback });
+  async #fail(request: Request, { exception, traceback, isExpected, children }: Failure): Promise<void> {
+    const { logger } = this.#ports;
+    await this.#storeFailure(request, exception, traceback, children);
+    await this.#endLate(request, request.type.acksOnFailure ? 'ack' : 'drop');
+    const text = exceptionRepr(exception);
+    if (isExpected) logger.info(sentences.taskFailedExpectedly(request.name, request.id, text), fields(request));
+    else logger.error(sentences.taskFailed(request.name, request.id, text, traceback), fields(request));
   }
 
-  #store(request: Request, outcome: Omit<ResultRecord, 'taskId' | 'groupId' | 'parentId'>): Promise<void> | undefined {
+  async #retry(request: Request, outcome: RetryOutcome): Promise<void> {
+    const { logger, sendRetry } = this.#ports;
+    try {
+      // The next attempt first: a process that dies in between leaves a task too many, not one too few.
+      await sendRetry(request, outcome);
+    } catch (error) {
+      return this.#retryNotSent(request, error);
+    }
+    await this.#store(request, {
+      state: 'RETRY',
+      result: outcome.cause === null ? null : toWire(outcome.cause),
+      traceback: outcome.traceback,
+      children: [...(outcome.children ?? []), resultTuple(request.id)],
+    });
+    await this.#endLate(request, 'ack');
+    logger.info(sentences.taskRetried(request.name, request.id, outcome.message), fields(request));
+  }
+
+  /**
+   * Differs from Celery, which rejects the message and stores nothing: what can be sent later runs again if it can be put
+   * back, and anything else is a failure that whoever waits for the task hears of.
+   */
+  async #retryNotSent(request: Request, error: unknown): Promise<void> {
+    const isPermanent = error instanceof EncodeError || error instanceof ConfigError;
+    if (isPermanent || request.isAcknowledged) return this.#fail(request, failureOf(error));
+    await this.#endLate(request, 'requeue');
+    const text = exceptionRepr(toWireException(error));
+    this.#ports.logger.error(
+      `Task ${request.name}[${request.id}] was put back: its retry could not be sent: ${text}`,
+      fields(request),
+    );
+  }
+
+  async #storeFailure(
+    request: Request,
+    exception: WireException,
+    traceback: string | null,
+    children?: readonly unknown[],
+  ): Promise<void> {
+    await this.#store(request, { state: 'FAILURE', result: exception, traceback, children });
+  }
+
+  #store(request: Request, outcome: StateToStore): Promise<void> | undefined {
     const { type, headers } = request;
     const policy = { ignoreResult: request.ignoresResult, storeErrorsEvenIfIgnored: type.storeErrorsEvenIfIgnored };
     if (!shouldStore(outcome.state, policy)) return undefined;
@@ -180,19 +233,65 @@ export class Settlement {
     };
     if (outcome.traceback !== undefined) record.traceback = outcome.traceback;
     if (outcome.children !== undefined) record.children = outcome.children;
-    if (type.resultExtended) record.extended = extended(request);
-    return this.#ports.backend.store(record, type.storeOptions);
+    if (!type.resultExtended) return this.#ports.backend.store(record, type.storeOptions);
+    return this.#storeExtended(request, record);
   }
 
-  #ackLate(request: Request): Promise<void> {
-    return this.#endLate(request, 'ack');
+  /** The handler may have put into its arguments what is no data: then their repr is stored. */
+  async #storeExtended(request: Request, record: ResultRecord): Promise<void> {
+    const { backend } = this.#ports;
+    record.extended = extended(request);
+    try {
+      await backend.store(record, request.type.storeOptions);
+    } catch (error) {
+      if (!(error instanceof EncodeError) || record.state === 'SUCCESS') throw error;
+      const { args, kwargs } = record.extended;
+      record.extended = { ...record.extended, args: saferepr(args), kwargs: saferepr(kwargs) };
+      await backend.store(record, request.type.storeOptions);
+    }
   }
 
-  async #endLate(request: Request, verb: 'ack' | 'requeue'): Promise<void> {
+  /** Ends the hold of a message that acknowledges late. `drop`: rejected for good, which on Redis is an acknowledgement. */
+  async #endLate(request: Request, verb: 'ack' | 'drop' | 'requeue'): Promise<void> {
     if (request.isAcknowledged) return;
     request.isAcknowledged = true;
-    await (verb === 'ack' ? request.delivery.ack() : request.delivery.requeue());
+    await (verb === 'requeue' ? request.delivery.requeue() : request.delivery.ack());
   }
+}
+
+type StateToStore = Pick<ResultRecord, 'state' | 'result' | 'traceback'> & {
+  readonly children?: readonly unknown[] | undefined;
+};
+
+/** A failure as it is stored. */
+interface Failure {
+  readonly exception: WireException;
+  readonly traceback: string | null;
+  readonly isExpected?: boolean;
+  readonly children?: readonly unknown[] | undefined;
+}
+
+function failureOf(error: unknown): Failure {
+  return { exception: toWireException(error), traceback: stackOf(error) };
+}
+
+function workerLost({ signal, exitCode, pid }: LostOutcome): PythonError {
+  const how = signal === null ? `exitcode ${exitCode ?? 'unknown'}` : `signal ${signal}`;
+  const text = `Worker exited prematurely: ${how} Job: ${pid}.`;
+  return new PythonError('WorkerLostError', [text], { module: 'billiard.exceptions' });
+}
+
+/** Celery: Task.resultrepr_maxsize, 1024. Results that are not stored may be anything. */
+function resultRepr(value: unknown): string {
+  try {
+    return saferepr(value);
+  } catch {
+    return `<${typeof value}>`;
+  }
+}
+
+function stackOf(error: unknown): string | null {
+  return error instanceof Error ? (error.stack ?? null) : null;
 }
 
 /** As Celery prints the exception: `Reject('no', requeue=False)`. */

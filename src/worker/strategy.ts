@@ -7,7 +7,7 @@
  */
 import type { Delivery } from '../broker/delivery.ts';
 import { InvalidTaskError } from '../errors.ts';
-import { parseIso8601 } from '../protocol/iso8601.ts';
+import { parseIso8601, zoneOffsetMinutes } from '../protocol/iso8601.ts';
 import type { TaskBody, TaskHeaders } from '../protocol/task-message.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import { Request } from './request.ts';
@@ -18,6 +18,8 @@ export interface TaskMessage {
   readonly envelope: Envelope;
   readonly headers: TaskHeaders;
   readonly body: TaskBody | undefined;
+  /** Whether naive times are UTC, as always in protocol 2; if not, they are in the worker's own zone. @defaultValue true */
+  readonly utc?: boolean;
 }
 
 /** Takes over a message; a promise where something had to be waited for. Throws what is wrong with the message. */
@@ -25,6 +27,8 @@ export type Strategy = (delivery: Delivery, message: TaskMessage) => Promise<voi
 
 export interface StrategyPorts {
   readonly hostname: string;
+  /** Zone of naive times in messages of protocol 1 that are not in UTC: setting `timezone`. */
+  readonly timezone: string;
   readonly isRevoked: (id: string) => boolean;
   readonly readBody: (envelope: Envelope) => TaskBody | Promise<TaskBody>;
   readonly received: (headers: TaskHeaders) => void;
@@ -39,12 +43,13 @@ export interface StrategyPorts {
 }
 
 export function createStrategy(type: TaskType, ports: StrategyPorts): Strategy {
-  const { hostname, isRevoked, readBody, received, reserve, revoke, park } = ports;
+  const { hostname, timezone, isRevoked, readBody, received, reserve, revoke, park } = ports;
   return (delivery, message) => {
     const { envelope, headers } = message;
     const now = Date.now();
-    const expiresAtMs = moment('expires', headers.expires);
-    const etaMs = moment('eta', headers.eta);
+    const zone = message.utc === false ? timezone : null;
+    const expiresAtMs = moment('expires', headers.expires, zone);
+    const etaMs = moment('eta', headers.eta, zone);
     if (isRevoked(headers.id)) return revoke(delivery, headers, type, 'revoked');
     if (expiresAtMs !== null && now > expiresAtMs) return revoke(delivery, headers, type, 'expired');
     if (etaMs !== null && etaMs > now) {
@@ -62,12 +67,19 @@ export function createStrategy(type: TaskType, ports: StrategyPorts): Strategy {
   };
 }
 
-/** Unix milliseconds of a header; a text without a zone is UTC (protocol 2). */
-function moment(name: string, value: string | number | null): number | null {
+/** Unix milliseconds of a header; a text without an offset is in `zone`, null: UTC. */
+function moment(name: string, value: string | number | null, zone: string | null): number | null {
   if (value === null || value === '') return null;
   if (typeof value === 'number') return value * 1000;
   const instant = parseIso8601(value);
   if (instant === null)
     throw new InvalidTaskError(`invalid ${name} value ${JSON.stringify(value)}: not an ISO 8601 time`);
-  return instant.epochMs;
+  return zone === null || instant.hasOffset ? instant.epochMs : localToEpoch(instant.epochMs, zone);
+}
+
+/** @param wallMs - what the clocks of the zone show, as if it were UTC. */
+function localToEpoch(wallMs: number, zone: string): number {
+  const first = wallMs - zoneOffsetMinutes(zone, wallMs) * 60_000;
+  // Again from there: the first look may lie on the other side of a change of the clocks.
+  return wallMs - zoneOffsetMinutes(zone, first) * 60_000;
 }

@@ -10,7 +10,17 @@ import type { TaskDefinition } from '../tasks/task.ts';
 export interface TaskType {
   readonly definition: TaskDefinition;
   readonly acksLate: boolean;
-  readonly acksOnFailureOrTimeout: boolean;
+  readonly acksOnFailure: boolean;
+  readonly acksOnTimeout: boolean;
+  /** With late acknowledgement: a task whose process died goes back to its queue. */
+  readonly rejectOnWorkerLost: boolean;
+  /** With late acknowledgement: a redelivered task that has succeeded is not run again. */
+  readonly deduplicates: boolean;
+  /** Seconds; null: none. The message's own word wins. */
+  readonly timeLimit: number | null;
+  readonly softTimeLimit: number | null;
+  /** As the option gives it; see parseRate. */
+  readonly rateLimit: unknown;
   readonly ignoreResult: boolean;
   readonly storeErrorsEvenIfIgnored: boolean;
   readonly trackStarted: boolean;
@@ -23,10 +33,18 @@ export interface TaskType {
 export function compileTaskType(registered: TaskDefinition, config: Config): TaskType {
   const definition = annotated(registered, config.taskAnnotations);
   const { options } = definition;
+  const acksLate = options.acksLate ?? config.taskAcksLate;
+  const { taskAcksOnFailureOrTimeout: acksAnyway } = config;
   return {
     definition,
-    acksLate: options.acksLate ?? config.taskAcksLate,
-    acksOnFailureOrTimeout: options.acksOnFailureOrTimeout ?? config.taskAcksOnFailureOrTimeout,
+    acksLate,
+    acksOnFailure: options.acksOnFailureOrTimeout ?? config.taskAcksOnFailure ?? acksAnyway,
+    acksOnTimeout: options.acksOnFailureOrTimeout ?? config.taskAcksOnTimeout ?? acksAnyway,
+    rejectOnWorkerLost: options.rejectOnWorkerLost ?? config.taskRejectOnWorkerLost ?? false,
+    deduplicates: acksLate && config.workerDeduplicateSuccessfulTasks,
+    timeLimit: options.timeLimit ?? config.taskTimeLimit,
+    softTimeLimit: options.softTimeLimit ?? config.taskSoftTimeLimit,
+    rateLimit: options.rateLimit === undefined ? config.taskDefaultRateLimit : options.rateLimit,
     ignoreResult: options.ignoreResult ?? config.taskIgnoreResult,
     storeErrorsEvenIfIgnored: options.storeErrorsEvenIfIgnored ?? config.taskStoreErrorsEvenIfIgnored,
     trackStarted: options.trackStarted ?? config.taskTrackStarted,

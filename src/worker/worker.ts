@@ -2,8 +2,13 @@
  * The worker: an ordered list of parts, started forwards and stopped backwards. Counterpart: celery/worker/worker.py
  * WorkController and its consumer's bootsteps, 5.6.3.
  *
- *   new -start()-> running -stop('warm')-> stopping -> stopped          warm: what runs is finished, the rest put back
- *                          \-stop('cold')-> stopping -> stopped         cold: what runs is put back too where it acks late
+ *   new -start()-> running -stop('warm')-> finishing -all has ended-----> stopped
+ *                          -stop('soft')-> finishing -all ended, or time-> stopped    worker_soft_shutdown_timeout
+ *                          -stop('cold')------------------------------> stopped
+ *                                          finishing -stop('cold')----> stopped
+ *
+ * Whatever waits for a slot or its rate is put back at once. What still runs when it ends cold is told so by its signal, its
+ * outcome is ignored, and where it acknowledges late its message is put back.
  */
 import type { Backend } from '../backend/backend.ts';
 import { openBackend } from '../backend/open.ts';
@@ -15,7 +20,7 @@ import { bindingMember } from '../broker/bindings.ts';
 import { brokerSettings, type BrokerSettings } from '../broker/settings.ts';
 import type { Celeriac } from '../client/app.ts';
 import type { Config } from '../config/config.ts';
-import { IllegalStateError, type NotRegisteredError, TaskRevokedError } from '../errors.ts';
+import { IllegalStateError, type NotRegisteredError, TaskRevokedError, WorkerShutdownError } from '../errors.ts';
 import { sentences, type Logger } from '../log.ts';
 import { toWireException } from '../protocol/exceptions.ts';
 import { acceptSet } from '../protocol/serializers.ts';
@@ -23,7 +28,11 @@ import type { TaskHeaders } from '../protocol/task-message.ts';
 import { openSubscriber } from '../redis/subscriber.ts';
 import type { TaskRuntime } from '../tasks/context.ts';
 import { Background } from '../util/background.ts';
+import { systemClock } from '../util/clock.ts';
+import { deferred } from '../util/deferred.ts';
 import { Releasers } from '../util/releasers.ts';
+import { sleep } from '../util/sleep.ts';
+import { hasSucceededBefore } from './dedup.ts';
 import { Dispatcher } from './dispatcher.ts';
 import {
   announceInternalError,
@@ -37,6 +46,7 @@ import { controlCommands } from './panel.ts';
 import { Pidbox } from './pidbox.ts';
 import { AsyncPool } from './pool/async.ts';
 import type { Pool } from './pool/pool.ts';
+import { RateLimits } from './rate-limits.ts';
 import { Receiver } from './receiver.ts';
 import type { Request } from './request.ts';
 import { sendRetry } from './retry.ts';
@@ -54,12 +64,14 @@ export interface WorkerOptions {
   readonly prefetchMultiplier: number;
 }
 
-/** How long the first TERM waits for tasks is the caller's to say; a cold stop does not wait for them. */
-export type StopMode = 'warm' | 'cold';
+/** Warm waits for what runs, soft for so long as `worker_soft_shutdown_timeout` says, cold not at all. */
+export type StopMode = 'warm' | 'soft' | 'cold';
 
 export class Worker {
   readonly nodename: string;
   readonly state = new WorkerState();
+  /** What remote control changes at run time. */
+  readonly rateLimits: RateLimits;
   readonly #app: Celeriac;
   readonly #options: WorkerOptions;
   readonly #config: Config;
@@ -76,6 +88,8 @@ export class Worker {
   #receiver: Receiver | undefined;
   #pidbox: Pidbox | undefined;
   #stopping: Promise<void> | undefined;
+  /** Resolved by a cold stop. */
+  readonly #hurry = deferred<undefined>();
 
   constructor(app: Celeriac, options: WorkerOptions) {
     this.#app = app;
@@ -87,13 +101,24 @@ export class Worker {
     this.#background = new Background((what, error) => {
       this.#logger.critical(`Unexpected failure of ${what}`, { error });
     });
-    this.#pool = new AsyncPool(options.pool, options.pool === 'solo' ? 1 : options.concurrency, this.#runtime());
+    this.#pool = new AsyncPool({
+      name: options.pool,
+      concurrency: options.pool === 'solo' ? 1 : options.concurrency,
+      runtime: this.#runtime(),
+      logger: this.#logger,
+    });
+    this.rateLimits = new RateLimits({
+      clock: systemClock,
+      isDisabled: this.#config.workerDisableRateLimits,
+      reserve: (request) => this.#dispatcher.reserve(request),
+    });
     this.#channel = this.#createChannel();
     const { prefetchMultiplier } = options;
     this.#dispatcher = new Dispatcher({
       state: this.state,
       pool: this.#pool,
       prefetchCount: prefetchMultiplier === 0 ? Infinity : prefetchMultiplier * this.#pool.concurrency,
+      limited: () => this.rateLimits.size,
       accept: (request) => this.#accept(request),
       settle: (request, outcome) => (this.#settlement as Settlement).settle(request, outcome),
       failed: (request, error) => {
@@ -122,6 +147,7 @@ export class Worker {
    * @param sig - the process signal that asked for it, for receivers of workerShuttingDown.
    */
   stop(mode: StopMode = 'warm', sig: NodeJS.Signals | null = null): Promise<void> {
+    if (mode === 'cold') this.#hurry.resolve(undefined);
     this.#stopping ??= this.#stop(mode, sig);
     return this.#stopping;
   }
@@ -136,7 +162,8 @@ export class Worker {
       backend,
       logger: this.#logger,
       hostname: this.nodename,
-      sendRetry: (request, outcome) => sendRetry(this.#app.sender, request, outcome),
+      successful: this.state.successful,
+      sendRetry: (request, outcome) => sendRetry(this.#app.sender, this.#config, request, outcome),
     });
     this.#settlement = settlement;
     this.#receiver = new Receiver({
@@ -157,23 +184,16 @@ export class Worker {
   }
 
   async #stop(mode: StopMode, sig: NodeJS.Signals | null): Promise<void> {
-    await announceShuttingDown(this, mode, sig, this.#logger);
+    await announceShuttingDown(this, mode === 'warm' ? 'warm' : 'cold', sig, this.#logger);
     await this.#pidbox?.stop();
     await this.#channel.stopTaking();
-    const finished = this.#dispatcher.stop();
-    const waiting = this.state.reserved.splice(0).map((request) => request.delivery);
-    if (mode === 'cold') {
-      const running = [...this.state.active.values()].filter((request) => !request.isAcknowledged);
-      await this.#channel.putBack([
-        ...running.filter((request) => !request.delivery.isSettled).map((request) => request.delivery),
-        ...waiting,
-      ]);
-    } else {
-      const restored = await this.#channel.putBack(waiting);
-      if (restored > 0) this.#logger.info(sentences.restoring(restored));
-      await finished;
-      await this.#background.idle();
-    }
+    const finished = this.#dispatcher.stop().then(() => this.#background.idle());
+    await this.#putBackWaiting();
+    if (mode === 'soft') await this.#within(this.#config.workerSoftShutdownTimeout, finished);
+    if (mode === 'warm') await Promise.race([finished, this.#hurry.promise]);
+    await this.#endRunning();
+    // What was still being read when the rest was put back.
+    await this.#putBackWaiting();
     await this.#pool.stop();
     await this.#channel.leave();
     await announceLife('workerShutdown', this, this.#logger);
@@ -181,15 +201,42 @@ export class Worker {
     await this.#app.close();
   }
 
+  async #within(seconds: number, finished: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([finished, this.#hurry.promise, sleep(seconds * 1000, over.signal)]);
+    over.abort();
+  }
+
+  async #putBackWaiting(): Promise<void> {
+    const waiting = [...this.rateLimits.stop(), ...this.state.reserved.splice(0)];
+    if (waiting.length > 0) await this.#putBack(waiting);
+  }
+
+  /** After a warm stop nothing runs any more. */
+  async #endRunning(): Promise<void> {
+    this.#dispatcher.abandon();
+    const running = [...this.state.active.values()];
+    for (const request of running) this.#pool.abort(request, new WorkerShutdownError());
+    const late = running.filter(({ isAcknowledged, delivery }) => !isAcknowledged && !delivery.isSettled);
+    if (late.length > 0) await this.#putBack(late);
+  }
+
+  async #putBack(requests: readonly Request[]): Promise<void> {
+    const restored = await this.#channel.putBack(requests.map((request) => request.delivery));
+    if (restored > 0) this.#logger.info(sentences.restoring(restored));
+  }
+
   #compileStrategies(settlement: Settlement, receiver: Receiver): void {
     for (const definition of this.#app.registry) {
       const type = compileTaskType(definition, this.#config);
+      const limit = this.rateLimits.of(definition.name, type.rateLimit);
       const strategy = createStrategy(type, {
         hostname: this.nodename,
+        timezone: this.#timezone(),
         isRevoked: (id) => this.state.revoked.has(id),
         readBody: (envelope) => receiver.readBody(envelope),
         received: (headers) => this.#logReceived(headers),
-        reserve: (request) => this.#dispatcher.reserve(request),
+        reserve: (request) => limit.admit(request),
         revoke: (delivery, headers, taskType, reason) => settlement.revoke(delivery, headers, taskType, reason),
         park: (delivery, etaSeconds) => this.#park(delivery, etaSeconds),
       });
@@ -205,11 +252,29 @@ export class Worker {
     request.startedAt = Date.now() / 1000;
     this.state.active.set(request.id, request);
     this.state.accepted(request.name);
+    if (request.type.deduplicates && request.deliveryInfo.redelivered) return this.#acceptAgain(request);
     if (request.type.trackStarted) this.#storeStarted(request);
     if (request.type.acksLate) return true;
     request.isAcknowledged = true;
     // False: the lease was lost. Whoever is not sure to be the only holder does not start.
     return request.delivery.ack();
+  }
+
+  /** A redelivered task of a type that must not run twice: it acknowledges late. */
+  async #acceptAgain(request: Request): Promise<boolean> {
+    const { successful } = this.state;
+    const hasSucceeded = await hasSucceededBefore(request, {
+      backend: this.#backend as Backend,
+      successful,
+      logger: this.#logger,
+    });
+    if (hasSucceeded) {
+      request.isAcknowledged = true;
+      await request.delivery.ack();
+      return false;
+    }
+    if (request.type.trackStarted) this.#storeStarted(request);
+    return true;
   }
 
   async #discard(request: Request, reason: 'revoked' | 'expired'): Promise<false> {
@@ -301,6 +366,12 @@ export class Worker {
     return { accept: acceptSet(this.#config.acceptContent), maxBodyBytes: this.#config.celeriacMaxMessageBytes };
   }
 
+  /** Celery: app.timezone, which is the system's own zone where neither `timezone` nor `enable_utc` is set. */
+  #timezone(): string {
+    const { timezone, enableUtc } = this.#config;
+    return timezone ?? (enableUtc ? 'UTC' : Intl.DateTimeFormat().resolvedOptions().timeZone);
+  }
+
   #runtime(): TaskRuntime<Celeriac> {
     return {
       app: this.#app,
@@ -314,7 +385,7 @@ export class Worker {
           state,
           result: meta,
           traceback: null,
-          children: [],
+          children: request.children ?? [],
         });
       },
       sendEvent: () => Promise.resolve(),
