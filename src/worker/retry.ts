@@ -25,8 +25,6 @@ export async function sendRetry(
     id: headers.id,
     task: headers.task,
     args: plan.args ?? body.args,
-    // Its own arguments were a tuple once, and are a list since they came over the wire.
-    argsAsList: true,
     kwargs: plan.kwargs ?? body.kwargs,
     countdown: plan.countdownSeconds,
     eta: plan.eta,
@@ -51,7 +49,8 @@ export async function sendRetry(
     chord: body.embed.chord,
     headers: options.headers ?? headers.custom,
     replyTo: typeof envelope.properties['reply_to'] === 'string' ? envelope.properties['reply_to'] : '',
-    properties: headers.origin === null ? {} : { origin: headers.origin },
+    // Recorded: null where the producer told none (protocol 1).
+    properties: { origin: headers.origin },
   });
   const toExchange = deliveryInfo.exchange !== '' && options.queue === undefined;
   const priority = options.priority ?? deliveryInfo.priority;
