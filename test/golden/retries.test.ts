@@ -6,6 +6,7 @@ import type { Producer } from '../../src/broker/producer.ts';
 import { Queues } from '../../src/broker/queues.ts';
 import { Routes } from '../../src/client/routes.ts';
 import { Sender } from '../../src/client/send.ts';
+import { parseIso8601 } from '../../src/protocol/iso8601.ts';
 import { resolveConfig } from '../../src/config/config.ts';
 import type { Envelope } from '../../src/protocol/envelope.ts';
 import {
