@@ -5,7 +5,7 @@
  */
 import type { Logger } from '../log.ts';
 import type { RedisPort } from '../redis/port.ts';
-import { textOf } from './redis-trouble.ts';
+import { textOf } from '../redis/trouble.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 export interface OutageOptions {

@@ -2,7 +2,7 @@
 import { BackendError, BrokerConnectionError } from '../errors.ts';
 import type { RedisPort } from '../redis/port.ts';
 import { sleep } from '../util/sleep.ts';
-import { mayHeal, textOf } from './redis-trouble.ts';
+import { mayHeal, textOf } from '../redis/trouble.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 export interface Patience {

@@ -21,7 +21,7 @@ import type { Logger } from '../log.ts';
 import type { RedisPort } from '../redis/port.ts';
 import { sleep } from '../util/sleep.ts';
 import { Outage } from './outage.ts';
-import { heals, mayHeal, textOf } from './redis-trouble.ts';
+import { heals, mayHeal, textOf } from '../redis/trouble.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import { KEPT, STORE, STORED } from './store-script.ts';
 

@@ -189,6 +189,7 @@ export class Channel {
         logger.info(`Handed ${count} parked message(s) back to queue "${queue}": no other celeriac worker consumes it`);
     }
     await this.#removeOwnQueues();
+    this.#unacked.close();
     await this.redis.close();
   }
 
@@ -196,6 +197,7 @@ export class Channel {
   destroy(): void {
     this.#chores.abort();
     this.#fanout?.destroy();
+    this.#unacked.close();
     this.redis.destroy();
   }
 
@@ -256,6 +258,8 @@ export class Channel {
   }
 
   #rejoined(): void {
+    // Whatever the old instance held is fenced, or gone with it.
+    this.#unacked.close();
     this.#unacked = this.#createUnacked();
     this.#recovery.current = this.#createRecovery();
     this.#fetcher?.rejoined(this.#unacked);
@@ -268,6 +272,7 @@ export class Channel {
       redis: this.redis,
       keys,
       entries: this.#entries,
+      logger,
       instance,
       quarantineMaxLength,
       onEnded: (field, ours) => {

@@ -11,6 +11,7 @@ import type { EntryReader } from './entries.ts';
 import type { BrokerKeys } from './keys.ts';
 import { GIVE_BACK, GIVE_BACK_ASIDE } from './scripts/aside.ts';
 import { DEAD_MEMBERS, LEAVE } from './scripts/lease.ts';
+import { NOT_KEPT } from './scripts/once.ts';
 import { PUT_BACK, QUARANTINE } from './scripts/settle.ts';
 
 export interface RecoveryOptions {
@@ -100,8 +101,8 @@ export class Recovery {
         .flatMap(({ field, lists, message }) => [field, lists[0] as string, message]);
       const reply = await redis.run(
         PUT_BACK,
-        [keys.unacked, keys.unackedIndex, heldKey, keys.members],
-        ['RPUSH', member, ...args],
+        [keys.member(member), keys.unacked, keys.unackedIndex, heldKey, keys.members],
+        [...NOT_KEPT, 'RPUSH', member, ...args],
       );
       const [count, alive] = reply as [number, number];
       if (alive === 1) return 'alive';
@@ -117,8 +118,8 @@ export class Recovery {
     logger.error(`Entry ${field} of a dead member cannot be restored and goes to the quarantine: ${reason}`);
     await redis.run(
       QUARANTINE,
-      [keys.unacked, keys.unackedIndex, keys.held(member), keys.quarantine],
-      [quarantineMaxLength, member, field, '', '\0', reason],
+      [keys.member(member), keys.unacked, keys.unackedIndex, keys.held(member), keys.quarantine],
+      [...NOT_KEPT, quarantineMaxLength, member, field, '', '\0', reason],
     );
   }
 }

@@ -7,6 +7,7 @@ import type { RedisPort } from '../redis/port.ts';
 import type { EntryReader } from './entries.ts';
 import type { BrokerKeys } from './keys.ts';
 import { OTHER_CONSUMERS } from './scripts/lease.ts';
+import { NOT_KEPT } from './scripts/once.ts';
 import { PUT_BACK } from './scripts/settle.ts';
 
 const CHUNK = 200;
@@ -40,15 +41,21 @@ export class Schedule {
       // Latest first, each to the front: what is due first is consumed first.
       const fields = (await this.#redis.command('ZREVRANGE', parked, 0, CHUNK - 1)) as string[];
       if (fields.length === 0) return returned;
-      const { restorable } = await this.#entries.read(fields);
+      const { restorable, vanished, poisonous } = await this.#entries.read(fields);
       const args = restorable.flatMap(({ field, lists, message }) => [
         field,
         lists[0] ?? this.#keys.list(queue, 0),
         message,
       ]);
-      const reply = await this.#redis.run(PUT_BACK, [unacked, unackedIndex, parked, members], ['RPUSH', '', ...args]);
+      const reply = await this.#redis.run(
+        PUT_BACK,
+        [this.#keys.member(instance), unacked, unackedIndex, parked, members],
+        [...NOT_KEPT, 'RPUSH', '', ...args],
+      );
       returned += (reply as [number, number])[0];
-      await this.#redis.command('ZREM', parked, ...fields);
+      // Only these: what was put back may have been taken and parked anew by a worker that just started.
+      const leftover = [...vanished, ...poisonous.map(({ field }) => field)];
+      if (leftover.length > 0) await this.#redis.command('ZREM', parked, ...leftover);
     }
   }
 }

@@ -2,8 +2,10 @@
  * What one instance holds in kombu's `unacked`: the verbs that end a hold. Every one passes the fence of
  * scripts/settle.ts; calls made in one turn of the event loop share one round trip.
  */
+import type { Logger } from '../log.ts';
 import type { RedisPort } from '../redis/port.ts';
 import { Batcher } from '../util/batcher.ts';
+import { AnsweredCalls } from './answered-calls.ts';
 import type { EntryReader } from './entries.ts';
 import type { BrokerKeys } from './keys.ts';
 import { ACK, PARK, PUT_BACK, QUARANTINE } from './scripts/settle.ts';
@@ -12,6 +14,7 @@ export interface UnackedOptions {
   readonly redis: RedisPort;
   readonly keys: BrokerKeys;
   readonly entries: EntryReader;
+  readonly logger: Logger;
   readonly instance: string;
   /** Approximate cap of the quarantine stream. */
   readonly quarantineMaxLength: number;
@@ -30,7 +33,7 @@ const MAX_BATCH = 500;
 
 export class Unacked {
   readonly instance: string;
-  readonly #redis: RedisPort;
+  readonly #calls: AnsweredCalls;
   readonly #keys: BrokerKeys;
   readonly #entries: EntryReader;
   readonly #heldKey: string;
@@ -39,10 +42,10 @@ export class Unacked {
   readonly #acks: Batcher<string, boolean>;
   readonly #parkings: Batcher<Parking, boolean>;
 
-  constructor({ redis, keys, entries, instance, quarantineMaxLength, onEnded }: UnackedOptions) {
+  constructor({ redis, keys, entries, logger, instance, quarantineMaxLength, onEnded }: UnackedOptions) {
     this.#onEnded = onEnded;
     this.instance = instance;
-    this.#redis = redis;
+    this.#calls = new AnsweredCalls({ redis, keys, logger, instance });
     this.#keys = keys;
     this.#entries = entries;
     this.#heldKey = keys.held(instance);
@@ -64,7 +67,7 @@ export class Unacked {
   /** Keeps the message's bytes in the quarantine. False: the lease was lost. */
   async quarantine(field: string, queue: string, reason: string): Promise<boolean> {
     const { unacked, unackedIndex, quarantine } = this.#keys;
-    const lost = await this.#redis.run(
+    const lost = await this.#calls.run(
       QUARANTINE,
       [unacked, unackedIndex, this.#heldKey, quarantine],
       [this.#quarantineMaxLength, this.instance, field, queue, `, "", ${JSON.stringify(queue)}]`, reason],
@@ -99,18 +102,23 @@ export class Unacked {
     await this.#parkings.idle();
   }
 
+  /** The connection is about to be closed: what Redis did not take so far is left to whoever recovers it. */
+  close(): void {
+    this.#calls.close();
+  }
+
   async #return(fields: string[], push: 'LPUSH' | 'RPUSH'): Promise<number> {
     const { unacked, unackedIndex, members } = this.#keys;
-    const { restorable } = await this.#entries.read(fields);
+    const { restorable } = await this.#calls.persist('read', () => this.#entries.read(fields));
     if (restorable.length === 0) return 0;
     const args = restorable.flatMap(({ field, lists, message }) => [field, lists[0] as string, message]);
-    const reply = await this.#redis.run(PUT_BACK, [unacked, unackedIndex, this.#heldKey, members], [push, '', ...args]);
+    const reply = await this.#calls.run(PUT_BACK, [unacked, unackedIndex, this.#heldKey, members], [push, '', ...args]);
     return (reply as [number, number])[0];
   }
 
   async #ackAll(fields: string[]): Promise<boolean[]> {
     const { unacked, unackedIndex } = this.#keys;
-    const lost = await this.#redis.run(ACK, [unacked, unackedIndex, this.#heldKey], fields);
+    const lost = await this.#calls.run(ACK, [unacked, unackedIndex, this.#heldKey], fields);
     return this.#outcomes(fields, lost);
   }
 
@@ -122,7 +130,7 @@ export class Unacked {
       queues.indexOf(queue) + 1,
     ]);
     const keys = [this.#keys.unackedIndex, this.#heldKey, ...queues.map((queue) => this.#keys.parked(queue))];
-    const lost = await this.#redis.run(PARK, keys, args);
+    const lost = await this.#calls.run(PARK, keys, args);
     return this.#outcomes(
       parkings.map((parking) => parking.field),
       lost,
