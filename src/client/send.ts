@@ -133,13 +133,14 @@ export class Sender {
     const { queues, producer, bindings, logger } = this.#ports;
     const destination = destinationOf(queues(), options);
     const { exchange, routingKey, queue } = destination;
-    // A broadcast's queue is of this process, which does not consume it: nobody would take its binding away.
-    if (queue !== undefined && queue.isBroadcast !== true) await bindings().declare(queue);
     const { headers, body } = message;
     const { task, id } = headers;
     const { beforeTaskPublish, afterTaskPublish } = signals;
     const announced = beforeTaskPublish.isListened ? await this.#announce(message, destination, options) : options;
+    // What cannot be serialised is refused before Redis is asked for anything.
     const envelope = await this.#envelope(message, destination, announced);
+    // A broadcast's queue is of this process, which does not consume it: nobody would take its binding away.
+    if (queue !== undefined && queue.isBroadcast !== true) await bindings().declare(queue);
     const isQueued = await producer().publish(envelope, exchange, routingKey);
     if (afterTaskPublish.isListened) {
       await afterTaskPublish.send({ sender: String(task), body, headers, exchange, routingKey }, logger());
