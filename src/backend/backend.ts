@@ -4,6 +4,7 @@
  */
 import { BackendError } from '../errors.ts';
 import type { ResultRecord, TaskMeta } from '../protocol/result-meta.ts';
+import { NoKeyValue, type KeyValue } from './key-value.ts';
 import type { WaitOptions } from './result-waiter.ts';
 
 export interface StoreOptions {
@@ -15,6 +16,8 @@ export interface Backend {
   /** `host:port/db` for people and logs, `disabled` without a backend. */
   readonly displayUrl: string;
   readonly isEnabled: boolean;
+  /** Texts kept beside the results. */
+  readonly values: KeyValue;
 
   /**
    * Writes a state of a task and tells who waits for it; a stored SUCCESS stays. Settles when it is durable, which takes
@@ -38,6 +41,7 @@ export interface Backend {
 export class DisabledBackend implements Backend {
   readonly displayUrl = 'disabled';
   readonly isEnabled = false;
+  readonly values = new NoKeyValue();
 
   async store(): Promise<void> {
     // Nobody can ask for it.

@@ -11,6 +11,7 @@ import { SUCCESS, READY_STATES } from '../protocol/states.ts';
 import type { RedisPort, SubscriberPort } from '../redis/port.ts';
 import { Batcher } from '../util/batcher.ts';
 import type { Backend, StoreOptions } from './backend.ts';
+import { RedisKeyValue } from './key-value.ts';
 import type { ResultKeys } from './keys.ts';
 import { type MetaCodec, pendingMeta } from './meta-codec.ts';
 import { type Patience, patiently } from './patience.ts';
@@ -42,6 +43,7 @@ export interface RedisBackendOptions {
 
 export class RedisBackend implements Backend {
   readonly isEnabled = true;
+  readonly values: RedisKeyValue;
   readonly #options: RedisBackendOptions;
   readonly #expiresSeconds: number;
   readonly #writer: ResultWriter;
@@ -62,6 +64,7 @@ export class RedisBackend implements Backend {
       isSuccess: (stored) => codec.decode(stored).status === SUCCESS,
     });
     const patience: Patience = { redis, retry: retryPolicy(options.retry), signal: this.#closing.signal };
+    this.values = new RedisKeyValue(redis, patience);
     this.#reader = new Batcher({
       maxItems: CHUNK,
       run: (ids) => patiently('results not read', patience, () => this.#read(ids)),
