@@ -1,9 +1,10 @@
 /** The public surface: explicit names, nothing else. */
 export { Broadcast, type ExchangeOptions, type ExchangeType, type QueueOptions } from './broker/queue.ts';
 export { Celeriac } from './client/app.ts';
+export { EagerResult } from './client/eager-result.ts';
 export { AsyncResult, type GetOptions } from './client/result.ts';
 export type { SendOptions } from './client/send.ts';
-export { Task, type ApplyOptions } from './client/task.ts';
+export { Task, type ApplyOptions, type EagerApplyOptions } from './client/task.ts';
 export {
   BackendError,
   BrokerConnectionError,
@@ -28,6 +29,9 @@ export { DateTime, Decimal, PlainDate, PlainTime, Uuid } from './protocol/typed-
 export type { ConnectOptions, Receiver, Signal, SignalPayload } from './signals/signal.ts';
 export { signals, type WorkerInstance } from './signals/signals.ts';
 export { currentTask, findCurrentTask, TaskContext, type RetryOptions, type TaskLogger } from './tasks/context.ts';
-export type { TaskOptions } from './tasks/options.ts';
+export { Checkpoint } from './tasks/checkpoint.ts';
+export { TaskHandler } from './tasks/handler.ts';
+export type { TaskHooks, TaskOptions } from './tasks/options.ts';
 export { Ignore, Reject, Retry } from './tasks/predicates.ts';
 export type { TaskRequest } from './tasks/request.ts';
+export { defineResource, type Resource } from './tasks/resources.ts';

@@ -2,6 +2,8 @@
  * The application: its settings, its tasks, and the connections that sending and reading results open when first needed.
  * Counterpart: celery/app/base.py Celery, 5.6.3.
  */
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { openBackend } from '../backend/open.ts';
 import type { Backend } from '../backend/backend.ts';
 import { Bindings } from '../broker/bindings.ts';
@@ -15,8 +17,8 @@ import { ErrorRegistry, type ErrorClass } from '../protocol/exceptions.ts';
 import { openRedis } from '../redis/connection.ts';
 import type { RedisPort } from '../redis/port.ts';
 import { annotated } from '../tasks/annotations.ts';
-import type { TaskContext, TaskRuntime } from '../tasks/context.ts';
-import { appMark } from '../tasks/loader.ts';
+import type { TaskContext } from '../tasks/context.ts';
+import { appMark, loadModule, loadModules } from '../tasks/loader.ts';
 import { TaskRegistry } from '../tasks/registry.ts';
 import { defineTask, type TaskDefinition } from '../tasks/task.ts';
 import type { DefineTask } from '../tasks/typing.ts';
@@ -24,7 +26,9 @@ import { Releasers } from '../util/releasers.ts';
 import { AsyncResult } from './result.ts';
 import { Routes } from './routes.ts';
 import { Sender, type SendOptions } from './send.ts';
-import { Task, type ClientTask } from './task.ts';
+import { runEagerly } from './eager.ts';
+import { localRuntime } from './local-runtime.ts';
+import { Task, type ClientTask, type TaskPorts } from './task.ts';
 
 export class Celeriac {
   /** How `-A` recognises an app, also one of another copy of this package. */
@@ -46,6 +50,21 @@ export class Celeriac {
   #broker: { settings: BrokerSettings; redis: RedisPort; bindings: Bindings; producer: Producer } | undefined;
   #backend: Promise<Backend> | undefined;
   readonly #sender: Sender;
+  readonly #modules: { readonly path: string; readonly from: string | undefined }[] = [];
+  #loading: Promise<void> | undefined;
+  readonly #localRuntime = localRuntime<Celeriac>(this);
+  /** The same for all tasks of the app. */
+  readonly #taskPorts: TaskPorts = {
+    send: (definition, options) => this.#sendDefined(definition, options),
+    config: () => this.config,
+    runtime: this.#localRuntime,
+    applyEagerly: (definition, options) =>
+      runEagerly(this.#annotate(definition), options, {
+        config: this.config,
+        backend: () => this.backend(),
+        runtime: this.#localRuntime,
+      }),
+  };
 
   /**
    * @param settings - Celery's setting names, lower case or camelCase. @throws ConfigError, at first use, for unknown ones.
@@ -93,14 +112,18 @@ export class Celeriac {
     const [options, handler] = rest.length === 2 ? rest : [{}, rest[0]];
     const definition = defineTask(name, options, handler);
     this.registry.register(definition);
-    return new Task(definition, {
-      send: (task, sendOptions) => this.#sendDefined(task, sendOptions),
-      runtime: this.#runtimeForDirectCalls(),
-    });
+    return new Task(definition, this.#taskPorts);
   };
 
-  /** Sends a task by name, whoever runs it. */
+  /** Sends a task by name, whoever runs it; also under `task_always_eager`, since its code need not be here. */
   async sendTask<Result = unknown>(name: string, options: SendOptions = {}): Promise<AsyncResult<Result>> {
+    if (this.config.taskAlwaysEager) {
+      this.logger.warn(`task_always_eager has no effect on sendTask: ${name} goes to a worker`);
+    }
+    return this.#send<Result>(name, options);
+  }
+
+  async #send<Result>(name: string, options: SendOptions): Promise<AsyncResult<Result>> {
     return this.asyncResult<Result>(await this.#sender.send(name, options));
   }
 
@@ -140,6 +163,35 @@ export class Celeriac {
     this.#annotated.clear();
   }
 
+  /**
+   * Names modules, or folders of them, whose tasks a worker of this app is to have. They are loaded when it starts, or by
+   * {@link loadTasks}. In a folder every module counts, those in its sub-folders too, but no tests, declarations, hidden
+   * files, nor names that begin with `_`.
+   *
+   * @param options.from - `import.meta.url` of the caller, for paths relative to it. @defaultValue the working directory
+   */
+  autodiscoverTasks(paths: readonly string[], options: { readonly from?: string | URL } = {}): void {
+    const { from } = options;
+    for (const path of paths) this.#modules.push({ path, from: from === undefined ? undefined : folderOf(from) });
+    this.#loading = undefined;
+  }
+
+  /**
+   * Loads the modules of the settings `imports` and `include` and of {@link autodiscoverTasks}, once.
+   *
+   * @throws ConfigError for one that does not exist or fails to load.
+   */
+  loadTasks(): Promise<void> {
+    this.#loading ??= this.#loadTasks();
+    return this.#loading;
+  }
+
+  async #loadTasks(): Promise<void> {
+    const { imports, include } = this.config;
+    for (const module of [...imports, ...include]) await loadModule(module, process.cwd());
+    for (const { path, from } of this.#modules) await loadModules(path, from ?? process.cwd());
+  }
+
   /** The result backend, opened with the first call. */
   backend(): Promise<Backend> {
     this.#backend ??= openBackend(this.config, this.logger).then((backend) => {
@@ -176,7 +228,7 @@ export class Celeriac {
       ignoreResult,
       expires,
     };
-    return this.sendTask(definition.name, { ...definedOnly(own), ...options });
+    return this.#send(definition.name, { ...definedOnly(own), ...options });
   }
 
   #annotate(definition: TaskDefinition): TaskDefinition {
@@ -200,16 +252,11 @@ export class Celeriac {
     }
     return this.#broker;
   }
+}
 
-  #runtimeForDirectCalls(): TaskRuntime<Celeriac> {
-    return {
-      app: this,
-      loggerWith: (fields) => this.logger.child(fields),
-      // A direct call has no result and nobody who listens.
-      updateState: () => Promise.resolve(),
-      sendEvent: () => Promise.resolve(),
-    };
-  }
+function folderOf(from: string | URL): string {
+  const text = String(from);
+  return text.startsWith('file:') ? dirname(fileURLToPath(text)) : text;
 }
 
 function definedOnly<T extends object>(options: T): Partial<T> {

@@ -7,6 +7,7 @@
  */
 import { camelCase } from '../config/table.ts';
 import { ConfigError } from '../errors.ts';
+import { collectHooks, hasEndHooks } from './hooks.ts';
 import { resolveTaskOptions } from './options.ts';
 import type { TaskDefinition } from './task.ts';
 
@@ -27,7 +28,8 @@ export function annotated(definition: TaskDefinition, setting: unknown): TaskDef
   const overrides = { ...pick(entries, definition.name), ...pick(entries, '*') };
   if (Object.keys(overrides).length === 0) return definition;
   const options = resolveTaskOptions(definition.name, { ...definition.options, ...overrides });
-  return Object.freeze({ ...definition, options });
+  const hooks = Object.freeze({ ...definition.hooks, ...collectHooks(options, null) });
+  return Object.freeze({ ...definition, options, hooks, hasEndHooks: hasEndHooks(hooks) });
 }
 
 function readEntries(setting: unknown): Annotations {

@@ -4,11 +4,14 @@
  * `currentTask()` finds it from anywhere below the handler.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { IllegalStateError, MaxRetriesExceededError } from '../errors.ts';
+import { type KeyValue } from '../backend/key-value.ts';
+import { IllegalStateError, MaxRetriesExceededError, TaskRevokedError } from '../errors.ts';
 import { pyRepr, Tuple } from '../protocol/python-repr.ts';
 import { type ResultTuple } from '../protocol/result-meta.ts';
+import { Checkpoint } from './checkpoint.ts';
 import { Retry, type RetryMessageOptions } from './predicates.ts';
 import { type TaskRequest } from './request.ts';
+import { RunResources, type Resource } from './resources.ts';
 
 /** The logger of a task: every line carries task_id, task_name and correlation_id. */
 export interface TaskLogger {
@@ -25,6 +28,10 @@ export interface TaskRuntime<App = unknown> {
   loggerWith(fields: Readonly<Record<string, unknown>>): TaskLogger;
   /** Stores a state for the request's result, whatever `ignoreResult` says (as in Celery: the task asked for it). */
   updateState(request: TaskRequest, taskId: string, state: string, meta: unknown): Promise<void>;
+  /** Where checkpoints are kept: the result backend's texts. */
+  values(): KeyValue | Promise<KeyValue>;
+  /** Throws EncodeError when a value cannot be stored as the request's result. */
+  assertStorable(request: TaskRequest, value: unknown): void;
   /** Sends an event; `fields` include the uuid. */
   sendEvent(type: string, fields: Readonly<Record<string, unknown>>): Promise<void>;
 }
@@ -62,6 +69,10 @@ export class TaskContext<App = unknown> {
   readonly #controller: AbortController;
   #logger: TaskLogger | undefined;
   #maxRetriesOfCall: number | null = null;
+  #checkpoint: Checkpoint | undefined;
+  #resources: RunResources<TaskContext<App>> | undefined;
+  #local: Record<string, unknown> | undefined;
+  #endedBy: Error | undefined;
 
   /** @param controller - the worker aborts it, with the error that says why, when the run is to end. */
   constructor(task: TaskIdentity, request: TaskRequest, runtime: TaskRuntime<App>, controller = new AbortController()) {
@@ -92,6 +103,52 @@ export class TaskContext<App = unknown> {
       correlation_id: this.request.correlationId ?? this.request.id,
     });
     return this.#logger;
+  }
+
+  /** How far the task got, kept for its next run or for the job that resumes it. */
+  get checkpoint(): Checkpoint {
+    this.#checkpoint ??= new Checkpoint(this.request.id, this.name, () => this.#runtime.values());
+    return this.#checkpoint;
+  }
+
+  /** What hooks and handler keep for this one run. */
+  get local(): Record<string, unknown> {
+    this.#local ??= {};
+    return this.#local;
+  }
+
+  /**
+   * Something that this run borrows, opened with the first call: committed when the run succeeds, rolled back when it
+   * fails, is retried or ended, then closed.
+   */
+  resource<Handle>(resource: Resource<Handle, TaskContext<App>>): Promise<Handle> {
+    if (this.#endedBy !== undefined) return Promise.reject(this.#endedBy);
+    this.#resources ??= new RunResources<TaskContext<App>>(this, (message, error) =>
+      this.logger.error(message, { error }),
+    );
+    return this.#resources.get(resource);
+  }
+
+  /** For pools: the run is over, with this error, though its handler is not. What it borrowed is given back now. */
+  end(reason: Error): void {
+    this.#endedBy = reason;
+    void this.#resources?.rollback(reason);
+  }
+
+  /** The error that ended the run from outside, so that it does not count though its handler returned. */
+  get endedBy(): Error | undefined {
+    const reason: unknown = this.#controller.signal.aborted ? this.#controller.signal.reason : undefined;
+    return this.#endedBy ?? (reason instanceof TaskRevokedError ? reason : undefined);
+  }
+
+  /** What the run has borrowed, for those who end the run; undefined when it has asked for nothing. */
+  get resources(): RunResources<TaskContext<App>> | undefined {
+    return this.#resources;
+  }
+
+  /** @throws EncodeError when a value cannot be stored as the run's result. */
+  assertStorable(value: unknown): void {
+    this.#runtime.assertStorable(this.request, value);
   }
 
   /**

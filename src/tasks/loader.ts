@@ -3,7 +3,7 @@
  * transpiled CommonJS (`exports.default` under `module.exports`) all end as one flat record of exports.
  * Counterpart: celery/app/utils.py, find_app (5.6.3).
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { extname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -65,6 +65,35 @@ export async function loadApp(spec: string, cwd: string): Promise<LoadedApp> {
  */
 export async function loadModule(module: string, cwd: string): Promise<Record<string, unknown>> {
   return importFile(await locate(module, cwd));
+}
+
+/**
+ * Imports a module, or all modules in a folder and below: for `autodiscoverTasks`. Tests, declarations, hidden files and
+ * those whose name begins with `_` are left out.
+ *
+ * @throws ConfigError as {@link loadApp} does, also for a folder without modules.
+ */
+export async function loadModules(path: string, cwd: string): Promise<void> {
+  const folder = resolve(cwd, path.startsWith('file:') ? fileOf(path) : path);
+  if (!(await isFolder(folder))) {
+    await loadModule(path, cwd);
+    return;
+  }
+  const files = (await modulesIn(folder)).sort();
+  if (files.length === 0) throw new ConfigError(`there are no modules in ${folder}, which is to be searched for tasks`);
+  for (const file of files) await importFile(file);
+}
+
+async function modulesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const found = entries.map(async (entry) => {
+    const { name } = entry;
+    if (/^[._]/u.test(name) || name === 'node_modules') return [];
+    if (entry.isDirectory()) return modulesIn(join(folder, name));
+    const isModule = extensions.includes(extname(name)) && !/\.(?:test|spec|d)\.[cm]?[jt]s$/u.test(name);
+    return isModule ? [join(folder, name)] : [];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 function property(value: unknown, name: string): unknown {
@@ -156,6 +185,10 @@ function forImport(target: unknown): string | null {
     }
   }
   return null;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isDirectory() ?? false;
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -6,7 +6,9 @@
 import { ConfigError } from '../errors.ts';
 import { compileBinding, type Args, type Kwargs } from './binding.ts';
 import { type TaskContext } from './context.ts';
-import { resolveTaskOptions, type ResolvedTaskOptions } from './options.ts';
+import { resolveTaskOptions, type ResolvedTaskOptions, type TaskHooks } from './options.ts';
+import { instanceOf } from './handler.ts';
+import { collectHooks, hasEndHooks } from './hooks.ts';
 import { readParameters, type Parameter } from './parameters.ts';
 import { compileSchema } from './schema.ts';
 
@@ -23,7 +25,12 @@ export interface TaskDefinition {
   readonly options: ResolvedTaskOptions;
   /** The handler's parameters without the context; empty for a task with a schema. */
   readonly parameters: readonly Parameter[];
+  /** The function that was given, or the method `run` of the class or object. */
   readonly handler: Handler;
+  /** Those of the options and of the class; empty for most. */
+  readonly hooks: TaskHooks;
+  /** Some of the hooks are called after the result is stored. */
+  readonly hasEndHooks: boolean;
   /**
    * Gives the handler's arguments, without the context; a promise of them only when the schema is asynchronous.
    * Throws TypeError in Python's wording, or ValidationError.
@@ -40,20 +47,27 @@ export interface TaskDefinition {
  */
 export function defineTask(name: unknown, options: unknown, handler: unknown): TaskDefinition {
   if (typeof name !== 'string' || name === '') throw new ConfigError('a task needs a name, such as "tasks.add"');
-  if (typeof handler !== 'function') {
+  const instance = instanceOf(name, handler);
+  if (instance === null && typeof handler !== 'function') {
     throw new ConfigError(
-      `task "${name}" needs a function as its handler, not ${handler === null ? 'null' : typeof handler}`,
+      `task "${name}" needs a function, a class with a method run, or such an object as its handler, not ${handler === null ? 'null' : typeof handler}`,
     );
   }
   const resolved = resolveTaskOptions(name, options);
   const { bind: isBound, args: schema, params } = resolved;
-  const functionName = pythonName(name, handler.name);
-  const call = handler as (...args: unknown[]) => unknown;
+  const method = (instance === null ? handler : Reflect.get(instance, 'run')) as (...args: unknown[]) => unknown;
+  // Python's messages name a method with its class.
+  const functionName =
+    instance === null ? pythonName(name, method.name) : `${instance.constructor.name || 'Object'}.${method.name}`;
+  const hooks = collectHooks(resolved, instance);
+  const call: typeof method = instance === null ? method : method.bind(instance);
   const shared = {
     name,
     functionName,
     options: resolved,
-    handler: handler as Handler,
+    handler: method as Handler,
+    hooks,
+    hasEndHooks: hasEndHooks(hooks),
     run: isBound
       ? (context: TaskContext, bound: Args) => call(context, ...bound)
       : (_context: TaskContext, bound: Args) => call(...bound),
@@ -66,8 +80,8 @@ export function defineTask(name: unknown, options: unknown, handler: unknown): T
     };
     return Object.freeze({ ...shared, kind: 'schema', parameters: [], bind });
   }
-  const signature = readParameters(name, handler, { bind: isBound, params });
-  const bind = compileBinding(functionName, signature, isBound);
+  const signature = readParameters(name, method, { bind: isBound, params });
+  const bind = compileBinding(functionName, signature, isBound || instance !== null);
   return Object.freeze({ ...shared, kind: 'function', parameters: signature.parameters, bind });
 }
 

@@ -6,6 +6,7 @@ import { TaskRevokedError } from '../errors.ts';
 import { type Args, type Kwargs } from './binding.ts';
 import { runAsCurrent, type TaskContext } from './context.ts';
 import { describeError, isOneOf, readSafely, tracebackOf } from './failure.ts';
+import { keepThrown } from './hooks.ts';
 import { type RetryOutcome, type RunOutcome } from './outcome.ts';
 import { inWords, isIgnore, isReject, isRetry, type Retry } from './predicates.ts';
 import { autoretry } from './retry.ts';
@@ -36,16 +37,47 @@ async function run(
     const returned = runAsCurrent(context, () => bindAndRun(definition, context, args, kwargs));
     // Only what is a promise is awaited: a synchronous task does not wait for its turn in the microtask queue.
     const value = isThenable(returned) ? await returned : returned;
+    if (context.resources !== undefined) await commit(context, value);
     const runtimeSeconds = secondsSince(startedAt);
     return withTrail(context, { kind: 'success', value: value === undefined ? null : value, runtimeSeconds });
   } catch (thrown) {
+    if (context.resources !== undefined) await context.resources.rollback(thrown);
     const ending = endingOf(definition, context, thrown);
+    keepThrown(context, ending);
     onThrown?.(ending);
     return withTrail(context, outcomeOf(definition, context, ending, secondsSince(startedAt)));
   }
 }
 
+/** Calls a task's handler as a function: no hooks, no outcome; what it borrowed is committed or rolled back all the same. */
+export async function callDirectly(definition: TaskDefinition, context: TaskContext, args: Args): Promise<unknown> {
+  try {
+    const value = await runAsCurrent(context, () => bindAndCall(definition, context, args, {}));
+    await context.resources?.commit();
+    return value;
+  } catch (thrown) {
+    await context.resources?.rollback(thrown);
+    throw thrown;
+  }
+}
+
+/** What the run borrowed is committed only when the run is to count, and its result can be stored. */
+async function commit(context: TaskContext, value: unknown): Promise<void> {
+  if (context.endedBy !== undefined) throw context.endedBy;
+  context.assertStorable(value);
+  await runAsCurrent(context, async () => context.resources?.commit());
+}
+
 function bindAndRun(definition: TaskDefinition, context: TaskContext, args: Args, kwargs: Kwargs): unknown {
+  const { beforeStart } = definition.hooks;
+  if (beforeStart !== undefined) {
+    const begun = beforeStart(context);
+    if (isThenable(begun)) return begun.then(() => bindAndCall(definition, context, args, kwargs));
+  }
+  return bindAndCall(definition, context, args, kwargs);
+}
+
+function bindAndCall(definition: TaskDefinition, context: TaskContext, args: Args, kwargs: Kwargs): unknown {
   const bound = definition.bind(args, kwargs);
   return bound instanceof Promise
     ? bound.then((checked) => definition.run(context, checked))

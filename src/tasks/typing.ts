@@ -3,7 +3,7 @@
  * in test/types. The client says what a task is (`Kind`); this file says with which arguments and result.
  */
 import { type TaskContext } from './context.ts';
-import { type TaskOptions } from './options.ts';
+import { type TaskHooks, type TaskOptions } from './options.ts';
 import { type SchemaInput, type SchemaOutput, type StandardSchema } from './standard-schema.ts';
 
 /** What comes back from a handler once stored: awaited, and null where it returned nothing. */
@@ -45,6 +45,19 @@ type OtherOptions<Context> = Omit<TaskOptions<Context>, 'bind' | 'args'>;
 type AnyHandler = (...args: never[]) => unknown;
 type AnyBoundHandler<Context> = (task: Context, ...args: never[]) => unknown;
 
+/** A handler object: its method, and hooks beside it. */
+type HandlerObject<Context> = { run(...args: never[]): unknown } & TaskHooks<Context>;
+type HandlerClass<Instance> = new () => Instance;
+type BoundObject<Context> = { run(task: Context, ...args: never[]): unknown } & TaskHooks<Context>;
+
+type OrClass<Instance> = Instance | HandlerClass<Instance>;
+type SchemaObject<Context, Schema extends StandardSchema, Returned> = OrClass<
+  { run(input: SchemaOutput<Schema>): Returned } & TaskHooks<Context>
+>;
+type BoundSchemaObject<Context, Schema extends StandardSchema, Returned> = OrClass<
+  { run(task: Context, input: SchemaOutput<Schema>): Returned } & TaskHooks<Context>
+>;
+
 type ArgsOf<Handler> = Handler extends (...args: infer Args) => unknown ? Args : never;
 type ReturnOf<Handler> = Handler extends (...args: never) => infer Returned ? Returned : never;
 type WithoutFirst<Args extends readonly unknown[]> = Args extends []
@@ -64,18 +77,18 @@ export interface DefineTask<Context, Kind extends TaskKind> {
     handler: Handler,
   ): ApplyKind<Kind, ArgsOf<Handler>, TaskResult<ReturnOf<Handler>>>;
 
-  /** Bound, with a schema: the context, then the one object. */
+  /** Bound, with a schema: the context, then the one object. A function, or a class or object with a method `run`. */
   <Schema extends StandardSchema, Returned>(
     name: string,
     options: OtherOptions<Context> & { readonly bind: true; readonly args: Schema },
-    handler: (task: Context, input: SchemaOutput<Schema>) => Returned,
+    handler: ((task: Context, input: SchemaOutput<Schema>) => Returned) | BoundSchemaObject<Context, Schema, Returned>,
   ): ApplyKind<Kind, [input: SchemaInput<Schema>], TaskResult<Returned>>;
 
   /** With a schema: the one object. */
   <Schema extends StandardSchema, Returned>(
     name: string,
     options: OtherOptions<Context> & { readonly bind?: false; readonly args: Schema },
-    handler: (input: SchemaOutput<Schema>) => Returned,
+    handler: ((input: SchemaOutput<Schema>) => Returned) | SchemaObject<Context, Schema, Returned>,
   ): ApplyKind<Kind, [input: SchemaInput<Schema>], TaskResult<Returned>>;
 
   /** Bound: the context, then the arguments. */
@@ -91,6 +104,26 @@ export interface DefineTask<Context, Kind extends TaskKind> {
     options: OtherOptions<Context> & { readonly bind?: false; readonly args?: never },
     handler: Handler,
   ): ApplyKind<Kind, ArgsOf<Handler>, TaskResult<ReturnOf<Handler>>>;
+
+  /** A class, or an object, with a method `run` and hooks: every parameter is an argument. */
+  <Instance extends HandlerObject<Context>>(
+    name: string,
+    handler: OrClass<Instance>,
+  ): ApplyKind<Kind, ArgsOf<Instance['run']>, TaskResult<ReturnOf<Instance['run']>>>;
+
+  /** A class or object, bound: the context, then the arguments. */
+  <Instance extends BoundObject<Context>>(
+    name: string,
+    options: OtherOptions<Context> & { readonly bind: true; readonly args?: never },
+    handler: OrClass<Instance>,
+  ): ApplyKind<Kind, WithoutFirst<ArgsOf<Instance['run']>>, TaskResult<ReturnOf<Instance['run']>>>;
+
+  /** A class or object with options. */
+  <Instance extends HandlerObject<Context>>(
+    name: string,
+    options: OtherOptions<Context> & { readonly bind?: false; readonly args?: never },
+    handler: OrClass<Instance>,
+  ): ApplyKind<Kind, ArgsOf<Instance['run']>, TaskResult<ReturnOf<Instance['run']>>>;
 }
 
 /**

@@ -107,10 +107,13 @@ export class Dispatcher {
       const accepted = accept(request);
       if (!(typeof accepted === 'boolean' ? accepted : await accepted)) return;
       const outcome = await pool.run(request);
-      hasSlot = false;
-      this.#running -= 1;
-      this.#unsettled += 1;
-      this.#freed();
+      // Hooks run in the slot, so that in pool solo, too, one task's do not meet the next task.
+      if (!request.type.definition.hasEndHooks) {
+        hasSlot = false;
+        this.#running -= 1;
+        this.#unsettled += 1;
+        this.#freed();
+      }
       if (this.#abandoned) return;
       await settle(request, outcome);
     } catch (error) {

@@ -28,7 +28,8 @@ import { resultTuple, type ExtendedMeta, type ResultRecord } from '../protocol/r
 import { saferepr } from '../protocol/saferepr.ts';
 import { pyRepr } from '../protocol/python-repr.ts';
 import type { TaskHeaders } from '../protocol/task-message.ts';
-import type { LostOutcome, Outcome, RetryOutcome } from '../tasks/outcome.ts';
+import type { Ending, HookFailure } from '../tasks/hooks.ts';
+import type { LostOutcome, Outcome, RetryOutcome, SuccessOutcome } from '../tasks/outcome.ts';
 import type { LimitedSet } from '../util/limited-set.ts';
 import { announceFailure, announceInternalError, announceRevoked } from './announce.ts';
 import type { Request } from './request.ts';
@@ -42,6 +43,8 @@ export interface SettlementPorts {
   readonly successful: LimitedSet;
   /** Publishes the message of the next attempt. */
   readonly sendRetry: (request: Request, outcome: RetryOutcome) => Promise<void>;
+  /** Calls the hooks of a run, where its code runs. */
+  readonly finish: (request: Request, ending: Ending) => Promise<HookFailure | null>;
 }
 
 export class Settlement {
@@ -73,20 +76,16 @@ export class Settlement {
     const { logger } = this.#ports;
     switch (outcome.kind) {
       case 'success': {
+        const { hasEndHooks } = request.type.definition;
         try {
           await this.#store(request, { state: 'SUCCESS', result: outcome.value, children: outcome.children });
         } catch (error) {
           return this.#failUnstorable(request, error);
         }
+        if (hasEndHooks && (await this.#failsByHook(request, outcome))) return;
         if (!request.isAcknowledged) await this.#endLate(request, 'ack');
         if (request.type.deduplicates) this.#ports.successful.add(request.id);
-        if (logger.isEnabled('info')) {
-          const { runtimeSeconds, value } = outcome;
-          logger.info(
-            sentences.taskSucceeded(request.name, request.id, runtimeSeconds, resultRepr(value)),
-            fields(request),
-          );
-        }
+        this.#logSuccess(request, outcome);
         return;
       }
       case 'failure':
@@ -165,17 +164,53 @@ export class Settlement {
   /** A result that is no data, or that Redis takes from nobody, fails its task. Any other trouble is not the task's. */
   async #failUnstorable(request: Request, error: unknown): Promise<void> {
     if (!(error instanceof EncodeError) && !(error instanceof BackendError)) throw error;
-    await this.#fail(request, failureOf(error));
+    await this.#fail(request, failureOf(error), { kind: 'failure', error });
     await announceFailure(request, error, this.#ports.logger);
   }
 
-  async #fail(request: Request, { exception, traceback, isExpected, children }: Failure): Promise<void> {
+  #logSuccess(request: Request, { runtimeSeconds, value }: SuccessOutcome): void {
     const { logger } = this.#ports;
-    await this.#storeFailure(request, exception, traceback, children);
+    if (!logger.isEnabled('info')) return;
+    logger.info(sentences.taskSucceeded(request.name, request.id, runtimeSeconds, resultRepr(value)), fields(request));
+  }
+
+  async #fail(request: Request, failure: Failure, ending: Ending = { kind: 'failure' }): Promise<void> {
+    await this.#storeFailure(request, failure.exception, failure.traceback, failure.children);
+    if (await this.#failsByHook(request, ending)) return this.#logFailure(request, failure);
     await this.#endLate(request, request.type.acksOnFailure ? 'ack' : 'drop');
+    this.#logFailure(request, failure);
+  }
+
+  #logFailure(request: Request, { exception, traceback, isExpected }: Failure): void {
+    const { logger } = this.#ports;
     const text = exceptionRepr(exception);
     if (isExpected) logger.info(sentences.taskFailedExpectedly(request.name, request.id, text), fields(request));
     else logger.error(sentences.taskFailed(request.name, request.id, text, traceback), fields(request));
+  }
+
+  /**
+   * Calls the hooks. True: one threw, and the request has been settled as failed by it. A stored SUCCESS stays; what was
+   * stored else becomes FAILURE. Celery: the outermost `except` of trace_task, app/trace.py.
+   */
+  async #failsByHook(request: Request, ending: SuccessOutcome | Ending): Promise<boolean> {
+    if (!request.type.definition.hasEndHooks) return false;
+    const { finish, logger } = this.#ports;
+    const failure = await finish(request, ending);
+    if (failure === null) return false;
+    if ('runtimeSeconds' in ending && failure.hook === 'afterReturn') this.#logSuccess(request, ending);
+    const stored: Failure = { ...failure, exception: toWire(failure.exception) };
+    await this.#storeFailure(request, stored.exception, stored.traceback);
+    const second = await finish(request, { kind: 'hook-failure' });
+    await this.#endLate(request, request.type.acksOnFailure ? 'ack' : 'drop');
+    this.#logFailure(request, stored);
+    if (second !== null) {
+      const text = exceptionRepr(toWire(second.exception));
+      logger.error(
+        `Task ${request.name}[${request.id}]: its onFailure raised ${text} when told of that\n${second.traceback ?? ''}`,
+        fields(request),
+      );
+    }
+    return true;
   }
 
   async #retry(request: Request, outcome: RetryOutcome): Promise<void> {
@@ -192,6 +227,7 @@ export class Settlement {
       traceback: outcome.traceback,
       children: [...(outcome.children ?? []), resultTuple(request.id)],
     });
+    if (await this.#failsByHook(request, { kind: 'retry' })) return;
     await this.#endLate(request, 'ack');
     logger.info(sentences.taskRetried(request.name, request.id, outcome.message), fields(request));
   }

@@ -19,6 +19,7 @@ import { sendReply } from '../broker/replies.ts';
 import { bindingMember } from '../broker/bindings.ts';
 import { brokerSettings, type BrokerSettings } from '../broker/settings.ts';
 import type { Celeriac } from '../client/app.ts';
+import { assertStorable } from '../client/local-runtime.ts';
 import type { Config } from '../config/config.ts';
 import { IllegalStateError, type NotRegisteredError, TaskRevokedError, WorkerShutdownError } from '../errors.ts';
 import { sentences, type Logger } from '../log.ts';
@@ -153,6 +154,7 @@ export class Worker {
   }
 
   async #start(): Promise<void> {
+    await this.#app.loadTasks();
     const { accept, maxBodyBytes } = this.#limits();
     await announceLife('workerInit', this, this.#logger);
     const backend = await openBackend(this.#config, this.#logger, { keepForEver: true });
@@ -163,6 +165,7 @@ export class Worker {
       logger: this.#logger,
       hostname: this.nodename,
       successful: this.state.successful,
+      finish: (request, ending) => this.#pool.finish(request, ending),
       sendRetry: (request, outcome) => sendRetry(this.#app.sender, this.#config, request, outcome),
     });
     this.#settlement = settlement;
@@ -377,8 +380,7 @@ export class Worker {
       app: this.#app,
       loggerWith: (fields) => this.#logger.child(fields),
       updateState: async (request, taskId, state, meta) => {
-        if (this.#backend === undefined) throw new IllegalStateError('the worker is not started');
-        await this.#backend.store({
+        await this.#openBackend().store({
           taskId,
           groupId: request.group,
           parentId: request.parentId,
@@ -388,8 +390,15 @@ export class Worker {
           children: request.children ?? [],
         });
       },
+      values: () => this.#openBackend().values,
+      assertStorable: (request, value) => assertStorable(this.#app, request, value),
       sendEvent: () => Promise.resolve(),
     };
+  }
+
+  #openBackend(): Backend {
+    if (this.#backend === undefined) throw new IllegalStateError('the worker is not started');
+    return this.#backend;
   }
 
   #createChannel(): Channel {

@@ -4,6 +4,8 @@
  */
 /* eslint-disable @typescript-eslint/no-unused-vars, @typescript-eslint/no-unnecessary-type-parameters -- names stand here for their types alone */
 import { z } from 'zod';
+import { TaskHandler } from '../../src/tasks/handler.ts';
+import { defineResource } from '../../src/tasks/resources.ts';
 import { type TaskContext } from '../../src/tasks/context.ts';
 import {
   type BoundHandler,
@@ -149,4 +151,74 @@ export function partialArguments(): void {
   add.s(true);
   // @ts-expect-error -- too many
   add.s(1, 'y', 2, 3);
+}
+
+export async function classes(): Promise<void> {
+  class Import extends TaskHandler<App> {
+    async run(url: string, limit = 10): Promise<number> {
+      proof<Same<typeof this.app, App>>();
+      return url.length + limit + this.request.retries;
+    }
+    beforeStart(self: TaskContext): void {
+      self.local['startedAt'] = Date.now();
+    }
+  }
+  const byClass = task('tasks.import', Import);
+  proof<Same<typeof byClass, Task<[url: string, limit?: number], number>>>();
+  const byInstance = task('tasks.import', { maxRetries: 5 }, new Import());
+  proof<Same<typeof byInstance, Task<[url: string, limit?: number], number>>>();
+  // @ts-expect-error -- of the wrong type
+  await byClass.delay(5);
+
+  // Any class with a method run will do.
+  class Bound {
+    readonly prefix: string;
+    constructor(prefix = '') {
+      this.prefix = prefix;
+    }
+    run(self: TaskContext<App>, x: number): string {
+      return `${this.prefix}${self.app.main}${x}`;
+    }
+    onFailure(self: TaskContext<App>, error: unknown): void {
+      self.logger.error(String(error));
+    }
+  }
+  const bound = task('tasks.bound', { bind: true }, new Bound('p'));
+  proof<Same<typeof bound, Task<[x: number], string>>>();
+  task('tasks.bound', { bind: true }, Bound);
+
+  class WithSchema {
+    run({ x }: { x: number }): number {
+      return x;
+    }
+  }
+  const schema = task('tasks.schema', { args: z.object({ x: z.number() }) }, WithSchema);
+  proof<Same<typeof schema, Task<[input: { x: number }], number>>>();
+
+  class Handlerless {
+    readonly x = 1;
+  }
+  // @ts-expect-error -- no method run
+  task('tasks.t', Handlerless);
+  class WrongHook {
+    run(): number {
+      return 1;
+    }
+    onFailure(_self: number): void {
+      // never called
+    }
+  }
+  // @ts-expect-error -- a hook gets the context
+  task('tasks.t', WrongHook);
+}
+
+export async function resources(self: TaskContext<App>): Promise<void> {
+  const database = defineResource({
+    open: async () => ({ query: (sql: string) => sql.length }),
+    commit: (db) => db.query('COMMIT'),
+  });
+  const db = await self.resource(database);
+  proof<Same<typeof db, { query: (sql: string) => number }>>();
+  const saved = await self.checkpoint.load<{ index: number }>();
+  proof<Same<typeof saved, { index: number } | null>>();
 }

@@ -5,16 +5,17 @@ import { join } from 'node:path';
 import * as index from '../../src/index.ts';
 
 const VALUES = `
-  AsyncResult BackendError Broadcast BrokerConnectionError Celeriac CeleriacError ConfigError ContentDisallowedError
-  DateTime Decimal DecodeError EncodeError Ignore IllegalStateError InvalidTaskError MaxRetriesExceededError
-  NotRegisteredError PlainDate PlainTime PythonError Reject Retry SoftTimeLimitExceeded Task TaskContext TaskError
-  TaskRevokedError TimeLimitExceeded TimeoutError Uuid ValidationError WorkerShutdownError currentTask findCurrentTask
+  AsyncResult BackendError Broadcast BrokerConnectionError Celeriac CeleriacError Checkpoint ConfigError
+  ContentDisallowedError DateTime Decimal DecodeError EagerResult EncodeError Ignore IllegalStateError InvalidTaskError MaxRetriesExceededError
+  NotRegisteredError PlainDate PlainTime PythonError Reject Retry SoftTimeLimitExceeded Task TaskContext TaskError TaskHandler
+  TaskRevokedError TimeLimitExceeded TimeoutError Uuid ValidationError WorkerShutdownError currentTask defineResource
+  findCurrentTask
   signals
 `;
 
 const TYPES = `
-  ApplyOptions ConnectOptions ExchangeOptions ExchangeType GetOptions QueueOptions Receiver RetryOptions SendOptions
-  Signal SignalPayload TaskLogger TaskOptions TaskRequest WireException WorkerInstance
+  ApplyOptions ConnectOptions EagerApplyOptions ExchangeOptions ExchangeType GetOptions QueueOptions Receiver Resource RetryOptions SendOptions
+  Signal SignalPayload TaskHooks TaskLogger TaskOptions TaskRequest WireException WorkerInstance
 `;
 
 const names = (text: string): string[] => text.trim().split(/\s+/).toSorted();

@@ -8,6 +8,7 @@
 import { SoftTimeLimitExceeded, TimeLimitExceeded } from '../../errors.ts';
 import { sentences, type Logger } from '../../log.ts';
 import { TaskContext, type TaskRuntime } from '../../tasks/context.ts';
+import { runEndHooks, type Ending, type HookFailure } from '../../tasks/hooks.ts';
 import type { Outcome, RunOutcome } from '../../tasks/outcome.ts';
 import type { TaskRequest } from '../../tasks/request.ts';
 import { runTask } from '../../tasks/trace.ts';
@@ -33,6 +34,9 @@ export class AsyncPool implements Pool {
   /** Requests whose run is over while their handler is not, with the reason. */
   readonly #over = new WeakMap<TaskRequest, Error>();
 
+  /** Of runs that hooks follow. */
+  readonly #contexts = new WeakMap<Request, TaskContext>();
+
   constructor({ name, concurrency, runtime, logger, clock = systemClock }: AsyncPoolOptions) {
     this.name = name;
     this.concurrency = concurrency;
@@ -56,11 +60,17 @@ export class AsyncPool implements Pool {
     const { type, args, kwargs, headers, controller } = request;
     const { definition } = type;
     const context = new TaskContext(definition, request.toTaskRequest(), this.#runtime, controller);
+    if (definition.hasEndHooks) this.#contexts.set(request, context);
     // The message's limits first, the task type's where it has none or 0. Celery: Request.execute_using_pool.
     const hard = headers.timelimit.hard || type.timeLimit || null;
     const soft = headers.timelimit.soft || type.softTimeLimit || null;
     if (hard === null && soft === null) return runTask(definition, context, args, kwargs);
     return this.#runLimited(request, context, hard, soft);
+  }
+
+  async finish(request: Request, ending: Ending): Promise<HookFailure | null> {
+    const context = this.#contexts.get(request);
+    return context === undefined ? null : runEndHooks(request.type.definition, context, ending);
   }
 
   abort(request: Request, reason: Error): boolean {
@@ -87,6 +97,7 @@ export class AsyncPool implements Pool {
         const error = new TimeLimitExceeded(seconds);
         this.#over.set(context.request, error);
         controller.abort(error);
+        context.end(error);
         resolve({ kind: 'timeout', limitSeconds: seconds });
       });
       void runTask(type.definition, context, args, kwargs).then((outcome) => {

@@ -1,4 +1,6 @@
 /** A runtime for contexts under test: it keeps what the task asked for. */
+import { MemoryKeyValue } from '../../../src/backend/key-value.ts';
+import { dumps } from '../../../src/protocol/json.ts';
 import { TaskContext, type TaskRuntime } from '../../../src/tasks/context.ts';
 import { createRequest, type TaskRequest } from '../../../src/tasks/request.ts';
 import { defineTask, type TaskDefinition } from '../../../src/tasks/task.ts';
@@ -13,6 +15,7 @@ export function recordingRuntime(): TaskRuntime & Recorded {
   const states: unknown[] = [];
   const events: unknown[] = [];
   const lines: unknown[] = [];
+  const values = new MemoryKeyValue();
   return {
     app: 'the app',
     states,
@@ -23,6 +26,8 @@ export function recordingRuntime(): TaskRuntime & Recorded {
         void lines.push({ level, message, ...fields, ...more });
       return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
     },
+    values: () => values,
+    assertStorable: (_request, value) => void dumps(value),
     updateState: async (request, taskId, state, meta) => void states.push([request.id, taskId, state, meta]),
     sendEvent: async (type, fields) => void events.push([type, fields]),
   };

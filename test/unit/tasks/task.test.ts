@@ -61,8 +61,13 @@ describe('a definition', () => {
   test.each<[name: unknown, options: unknown, handler: unknown, message: string]>([
     ['', {}, () => 0, 'a task needs a name'],
     [5, {}, () => 0, 'a task needs a name'],
-    ['t', {}, undefined, 'task "t" needs a function as its handler, not undefined'],
-    ['t', {}, null, 'task "t" needs a function as its handler, not null'],
+    [
+      't',
+      {},
+      undefined,
+      'task "t" needs a function, a class with a method run, or such an object as its handler, not undefined',
+    ],
+    ['t', {}, null, 'task "t" needs a function, a class with a method run, or such an object as its handler, not null'],
     ['t', { acksLate: 1 }, () => 0, 'task "t": the option acksLate must be'],
     [
       't',
@@ -70,7 +75,7 @@ describe('a definition', () => {
       class Task {
         run = 1;
       },
-      'task "t": its handler is a class',
+      'task "t": the class Task has no method run',
     ],
   ])('cannot be made of %p, %p, %p', (name, options, handler, message) => {
     const define = () => defineTask(name, options, handler);

@@ -1,0 +1,127 @@
+/**
+ * The hooks of a task type, in Celery's order (celery/app/trace.py, 5.6.3):
+ *
+ *   beforeStart                in the run, before the arguments are bound; throwing, it ends the run as the handler would
+ *   onSuccess, afterReturn     once SUCCESS is stored
+ *   onFailure, afterReturn     once FAILURE is stored; also when the result could not be serialised
+ *   onRetry                    once RETRY is stored and the next message is sent; no afterReturn
+ *
+ * Ignore, Reject, revoke, the hard time limit and a lost process call none. A hook that throws after the run: the rest of
+ * the hooks is left out, the task fails with that error (a stored SUCCESS stays), and onFailure is told of it.
+ * Differs from Celery: an onFailure that throws then too is logged; there it ends a worker of pool solo.
+ */
+import { type ErrorIdentity } from '../protocol/error-identity.ts';
+import { runAsCurrent, type TaskContext } from './context.ts';
+import { describeError, isOneOf, tracebackOf, type ErrorKind } from './failure.ts';
+import { type TaskHooks } from './options.ts';
+import { isRetry } from './predicates.ts';
+
+export const hookNames = ['beforeStart', 'onSuccess', 'onFailure', 'onRetry', 'afterReturn', 'onReplace'] as const;
+
+/** What was stored for a run, as its hooks are told. */
+export type Ending =
+  | { readonly kind: 'success'; readonly value: unknown }
+  /** `error` where it is not what the handler threw: a result that is no data. */
+  | { readonly kind: 'failure'; readonly error?: unknown }
+  | { readonly kind: 'retry' }
+  /** A hook threw, and that failure has been stored. */
+  | { readonly kind: 'hook-failure' };
+
+/** A hook threw. Plain data. */
+export interface HookFailure {
+  readonly hook: keyof TaskHooks;
+  readonly exception: ErrorIdentity;
+  readonly traceback: string | null;
+  readonly isExpected: boolean;
+}
+
+/** The hooks of a type that has none. */
+export const noHooks: TaskHooks = Object.freeze({});
+
+/** A task's hooks: those of its options, else the methods of its class. */
+export function collectHooks(options: TaskHooks, instance: object | null): TaskHooks {
+  const hooks: Record<string, unknown> = {};
+  for (const name of hookNames) {
+    const method: unknown = instance === null ? undefined : Reflect.get(instance, name);
+    const hook = options[name] ?? (typeof method === 'function' ? (method.bind(instance) as unknown) : undefined);
+    if (hook !== undefined) hooks[name] = hook;
+  }
+  return Object.keys(hooks).length === 0 ? noHooks : Object.freeze(hooks as TaskHooks);
+}
+
+/** Whether something is to be called after the result is stored. */
+export function hasEndHooks({ onSuccess, onFailure, onRetry, afterReturn }: TaskHooks): boolean {
+  return (onSuccess ?? onFailure ?? onRetry ?? afterReturn) !== undefined;
+}
+
+/** What a run, and then its hooks, threw: the errors themselves, which do not leave the process they were thrown in. */
+const thrownIn = new WeakMap<TaskContext, unknown>();
+
+export function keepThrown(context: TaskContext, thrown: unknown): void {
+  thrownIn.set(context, thrown);
+}
+
+export function lastThrown(context: TaskContext): unknown {
+  return thrownIn.get(context);
+}
+
+/** What of a task type the hooks need. */
+export interface HookedTask {
+  readonly hooks: TaskHooks;
+  readonly options: { readonly throws: readonly ErrorKind[] };
+}
+
+/** Calls what is to be called once a run's ending is stored, as the current task. Never rejects. */
+export async function runEndHooks(
+  definition: HookedTask,
+  context: TaskContext,
+  ending: Ending,
+): Promise<HookFailure | null> {
+  const { hooks } = definition;
+  for (const [hook, call] of callsAfter(hooks, context, ending)) {
+    try {
+      await runAsCurrent(context, call);
+    } catch (error) {
+      keepThrown(context, error);
+      return {
+        hook,
+        exception: describeError(error),
+        traceback: tracebackOf(error),
+        isExpected: isOneOf(error, definition.options.throws),
+      };
+    }
+  }
+  return null;
+}
+
+type Call = readonly [hook: keyof TaskHooks, call: () => unknown];
+
+function callsAfter(hooks: TaskHooks, context: TaskContext, ending: Ending): Call[] {
+  const { onSuccess, onFailure, onRetry, afterReturn } = hooks;
+  const calls: Call[] = [];
+  switch (ending.kind) {
+    case 'success': {
+      const { value } = ending;
+      if (onSuccess !== undefined) calls.push(['onSuccess', () => onSuccess(context, value)]);
+      if (afterReturn !== undefined) calls.push(['afterReturn', () => afterReturn(context, 'SUCCESS', value)]);
+      return calls;
+    }
+    case 'failure': {
+      const error = 'error' in ending ? ending.error : lastThrown(context);
+      if (onFailure !== undefined) calls.push(['onFailure', () => onFailure(context, error)]);
+      if (afterReturn !== undefined) calls.push(['afterReturn', () => afterReturn(context, 'FAILURE', error)]);
+      return calls;
+    }
+    case 'retry': {
+      const thrown = lastThrown(context);
+      const error = isRetry(thrown) ? (thrown.exc ?? thrown) : thrown;
+      if (onRetry !== undefined) calls.push(['onRetry', () => onRetry(context, error)]);
+      return calls;
+    }
+    case 'hook-failure': {
+      const error = lastThrown(context);
+      if (onFailure !== undefined) calls.push(['onFailure', () => onFailure(context, error)]);
+      return calls;
+    }
+  }
+}
