@@ -97,3 +97,13 @@ test('a broadcast that somebody held is not delivered to anybody again', async (
   expect(deliveries).toEqual([]);
   expect(await redis.command('EXISTS', 'one', 'bcast.of-somebody', keys.quarantine)).toBe(0);
 });
+
+test('bindings are written when a worker starts, and again after the connection was lost', async () => {
+  const bound = (): Promise<unknown> => redis.command('SMEMBERS', '_kombu.binding.media');
+  await start({ queues: [MEDIA] });
+  expect(await bound()).toEqual(['video.#\x06\x16^video\\..*?$\x06\x16m']);
+  // As by a server that came back empty.
+  await redis.command('DEL', '_kombu.binding.media');
+  await redis.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await until('bound again', async () => ((await bound()) as string[]).length === 1);
+});
