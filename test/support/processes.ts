@@ -107,7 +107,7 @@ export async function python(urls: Urls, program: string, settings: Record<strin
   return stdout.trim() === '' ? undefined : JSON.parse(stdout.trim().split('\n').at(-1) as string);
 }
 
-async function launch(
+export async function launch(
   command: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
