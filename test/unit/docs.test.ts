@@ -147,8 +147,11 @@ describe('docs/compat.md', () => {
       .join('\n');
     const unread = SETTING_NAMES.filter((name) => {
       const row: Row<unknown> = SETTINGS[name];
+      const key = camelCase(name);
       // Names of one word are words of other things too.
-      const pattern = name.includes('_') ? `\\b${camelCase(name)}\\b` : `\\b[cC]onfig\\.${name}\\b`;
+      const pattern = name.includes('_')
+        ? `\\b${key}\\b`
+        : `[cC]onfig\\.${key}\\b|\\{[^{}]*\\b${key}\\b[^{}]*\\} = (this\\.)?#?config\\b`;
       return row.isInert === undefined && !new RegExp(pattern).test(code);
     });
     const [, section = ''] = /## Settings without effect yet\n([^]*?)(?:\n## |$)/.exec(read('docs/compat.md')) ?? [];
