@@ -129,7 +129,6 @@ async function serve(worker, python, urls) {
             ...(python.versions.flower ? [`  ${celery} flower        # then open the address it prints`] : []),
           ]
         : []),
-      `  CELERY_BROKER_URL='${broker}' node dist/cli/main.js -A ${MODULE} inspect ping`,
       'Ctrl-C stops all of it. The worker says:',
       '',
     ].join('\n'),
