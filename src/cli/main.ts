@@ -2,43 +2,77 @@
 /** The `celeriac` command: global options, and one file per sub-command. */
 import { Command } from 'commander';
 import { CeleriacError } from '../errors.ts';
-import { workerCommand } from './worker.ts';
+import { callCommand } from './call.ts';
+import { CommandError, EX_FAILURE, EX_OK, EX_USAGE } from './exit-codes.ts';
+import { listCommand } from './list.ts';
+import { purgeCommand } from './purge.ts';
+import { reportCommand } from './report.ts';
+import { resultCommand } from './result.ts';
+import { readVariables } from './variables.ts';
 import { packageVersion } from './version.ts';
-
-/** Celery's codes: 0 done, 1 failed, 2 usage. */
-const FAILED = 1;
-const USAGE = 2;
+import { workerCommand } from './worker.ts';
 
 export function createProgram(): Command {
   const program = new Command('celeriac')
     .description('Celery tasks in Node.js: worker, client and tools that share a Redis with Python.')
-    .option(
-      '-A, --app <module>',
-      'module of your app: a path or a package, with :export where it is not "app"',
-      process.env['CELERY_APP'],
-    )
+    .option('-A, --app <module>', 'module of your app: a path or a package, with :export where it is not "app"')
     .option('-b, --broker <url>', 'URL of the broker (redis://, rediss://, redis+socket://, sentinel://)')
     .option('--result-backend <url>', 'URL of the result backend')
+    .option('--config <module>', 'settings: a path (JSON, YAML, JavaScript) or a package')
     .option('--workdir <dir>', 'change to this directory first')
     .option('-q, --quiet', 'print less')
     .option('-C, --no-color', 'no colours')
+    .option('--skip-checks', "for Celery's sake; there are no checks to skip")
     .version(packageVersion(), '--version')
-    .addHelpText('after', '\nExample:\n  $ celeriac -A ./tasks.mjs worker -l info -Q celery,mails -c 50\n')
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE));
-  // A command made elsewhere does not inherit by itself: its usage errors would exit with 1.
-  return program.addCommand(workerCommand().copyInheritedSettings(program));
+    .addHelpText(
+      'after',
+      '\nOptions before the command are global; each is also read from the environment: CELERY_APP, BROKER_URL,' +
+        '\nRESULT_BACKEND, CONFIG_MODULE, CELERY_WORKDIR, NO_COLOR; those of a command as CELERY_WORKER_QUEUES.' +
+        '\n\nExample:\n  $ celeriac -A ./tasks.mjs worker -l info -Q celery,mails -c 50\n',
+    )
+    .hook('preAction', (global, command) => {
+      readVariables(global);
+      for (let at: Command | null = command; at !== null && at !== global; at = at.parent) readVariables(at);
+    });
+  for (const command of [
+    workerCommand(),
+    callCommand(),
+    resultCommand(),
+    purgeCommand(),
+    listCommand(),
+    reportCommand(),
+  ]) {
+    program.addCommand(command);
+  }
+  endWithCelerysCodes(program);
+  return program;
+}
+
+function endWithCelerysCodes(command: Command): void {
+  command.exitOverride((error) => {
+    if (/'(-A|--app)'/u.test(error.message)) {
+      process.stderr.write(`-A is a global option: celeriac -A <module> ${command.name()} ...\n`);
+    }
+    process.exit(error.exitCode === 0 ? EX_OK : EX_USAGE);
+  });
+  for (const child of command.commands) endWithCelerysCodes(child);
 }
 
 try {
-  await createProgram().parseAsync();
+  const program = createProgram();
+  // As Celery: no command is a question, not a mistake.
+  if (process.argv.length <= 2) program.outputHelp();
+  else await program.parseAsync();
 } catch (error) {
   // What the user can mend needs no stack.
   const text =
-    error instanceof CeleriacError
-      ? `Error: ${error.message}`
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error);
+    error instanceof CommandError
+      ? error.message
+      : error instanceof CeleriacError
+        ? `Error: ${error.message}`
+        : error instanceof Error
+          ? (error.stack ?? error.message)
+          : String(error);
   process.stderr.write(`${text}\n`);
-  process.exit(FAILED);
+  process.exit(error instanceof CommandError ? error.exitCode : EX_FAILURE);
 }

@@ -1,117 +1,116 @@
-/** `celeriac worker`: options as `celery worker` has them, signals, exit code. Celery: celery/bin/worker.py, 5.6.3. */
-import { hostname } from 'node:os';
-import { Command, Option } from 'commander';
-import type { Settings } from '../config/config.ts';
-import { createLogger, type LogLevel } from '../log.ts';
-import { workerNodename } from '../protocol/nodename.ts';
-import { Worker } from '../worker/worker.ts';
-import { appOf } from './app-option.ts';
-import { banner } from './banner.ts';
-import { list, oneOf, wholeNumber } from './options.ts';
-
-interface WorkerFlags {
-  readonly hostname?: string;
-  readonly queues?: readonly string[];
-  readonly excludeQueues?: readonly string[];
-  readonly concurrency?: number;
-  readonly pool: 'async' | 'solo';
-  readonly loglevel: LogLevel;
-  readonly logfile?: string;
-  readonly prefetchMultiplier?: number;
-  readonly quiet?: boolean;
-  readonly color: boolean;
-}
-
-const LEVELS = ['debug', 'info', 'warning', 'error', 'critical', 'fatal'] as const;
-const DEFAULT_ASYNC_CONCURRENCY = 100;
+/** `celeriac worker`: its options, as `celery worker` has them. Celery: celery/bin/worker.py and base.py, 5.6.3. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { LEVELS, runWorker, type WorkerFlags } from './run-worker.ts';
+import { list, oneOf, seconds, umask, wholeNumber } from './options.ts';
 
 export function workerCommand(): Command {
-  return new Command('worker')
+  const command = new Command('worker')
     .description('Start a worker that consumes tasks from its queues.')
-    .option('-n, --hostname <name>', 'node name; %h host, %n name, %d domain (default: celery@%h)')
-    .addOption(
-      new Option('-Q, --queues <names>', 'consume these queues only, comma-separated')
-        .argParser(list)
-        .env('CELERY_WORKER_QUEUES'),
+    .argument('[settings...]', 'further settings: task_acks_late=true; without a known name worker_ is put before')
+    .addHelpText(
+      'after',
+      '\nTERM or Ctrl+C: finish what runs, put the rest back. Ctrl+C again, or QUIT: put back what runs too where it' +
+        '\nacknowledges late. Each option is also read from CELERY_WORKER_<OPTION>.' +
+        '\n\nExamples:\n  $ celeriac -A ./tasks.mjs worker -n w1@%h -Q celery,mails -c 50 -l info' +
+        '\n  $ celeriac -A ./tasks.mjs worker --detach --pidfile /run/%n.pid -f /var/log/%n.log\n',
     )
-    .addOption(
-      new Option('-X, --exclude-queues <names>', 'consume all configured queues but these, comma-separated')
-        .argParser(list)
-        .env('CELERY_WORKER_EXCLUDE_QUEUES'),
-    )
-    .option(
-      '-c, --concurrency <n>',
-      `tasks at once (default: ${DEFAULT_ASYNC_CONCURRENCY} in pool async)`,
-      wholeNumber(1),
-    )
-    .addOption(
-      new Option('-P, --pool <name>', 'async: concurrent promises in this process; solo: one task at a time')
-        .argParser(oneOf(['async', 'solo'], { eventlet: 'async', gevent: 'async' }))
-        .default('async'),
-    )
-    .addOption(new Option('-l, --loglevel <level>', LEVELS.join(', ')).argParser(oneOf(LEVELS)).default('warning'))
-    .option('-f, --logfile <path>', 'write the log to this file instead of the standard error')
-    .option(
-      '--prefetch-multiplier <n>',
-      'messages held per slot, those that run included; 0: no limit (default: 4)',
-      wholeNumber(0),
-    )
-    .addHelpText('after', '\nExample:\n  $ celeriac -A ./tasks.mjs worker -n w1@%h -Q celery,mails -c 50 -l info\n')
-    .action(async (flags: WorkerFlags, command: Command) => run(flags, command));
-}
-
-async function run(flags: WorkerFlags, command: Command): Promise<void> {
-  const { color, quiet } = command.optsWithGlobals<WorkerFlags>();
-  const logger = createLogger({
-    level: flags.loglevel,
-    color,
-    ...(flags.logfile === undefined ? {} : { file: flags.logfile }),
-  });
-  const cli: Settings = {
-    ...(flags.concurrency === undefined ? {} : { worker_concurrency: flags.concurrency }),
-    ...(flags.prefetchMultiplier === undefined ? {} : { worker_prefetch_multiplier: flags.prefetchMultiplier }),
-  };
-  const app = await appOf(command, cli, logger);
-  const { config } = app;
-  const nodename = workerNodename(flags.hostname ?? null, hostname());
-  const concurrency = flags.pool === 'solo' ? 1 : (config.workerConcurrency ?? DEFAULT_ASYNC_CONCURRENCY);
-  for (const name of flags.excludeQueues ?? []) {
-    if (!app.queues.has(name)) logger.warn(`-X: there is no queue "${name}" to exclude`);
+    .action(async (settings: string[], flags: WorkerFlags, self: Command) => runWorker(settings, flags, self));
+  for (const [heading, options] of groups()) {
+    command.optionsGroup(heading);
+    for (const option of options) command.addOption(option);
   }
-  const queues = app.queues.select({ include: flags.queues, exclude: flags.excludeQueues, nodename });
-  const worker = new Worker(app, {
-    nodename,
-    pool: flags.pool,
-    concurrency,
-    queues,
-    prefetchMultiplier: config.workerPrefetchMultiplier,
-  });
-  const stopped = stopOnSignals(worker, flags.loglevel);
-  if (quiet !== true) process.stdout.write(banner({ app, nodename, pool: flags.pool, concurrency, queues }));
-  await worker.start();
-  logger.info(`${nodename} ready.`);
-  await stopped;
+  return command;
 }
 
-/** First TERM or INT: warm. QUIT, or a second INT: cold. Resolves, and ends the process, when the worker has stopped. */
-function stopOnSignals(worker: Worker, _level: LogLevel): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let interrupts = 0;
-    const stop = (mode: 'warm' | 'cold'): void => {
-      process.stderr.write(
-        mode === 'warm' ? `\nworker: Warm shutdown (MainProcess)\n` : `\nworker: Cold shutdown (MainProcess)\n`,
-      );
-      worker.stop(mode).then(() => {
-        resolve();
-        process.exit(0);
-      }, reject);
-    };
-    process.on('SIGTERM', () => stop('warm'));
-    process.on('SIGINT', () => {
-      interrupts += 1;
-      if (interrupts === 1) stop('warm');
-      else stop('cold');
-    });
-    process.on('SIGQUIT', () => stop('cold'));
-  });
+function groups(): readonly (readonly [heading: string, options: readonly Option[]])[] {
+  return [
+    [
+      'Worker Options:',
+      [
+        new Option('-n, --hostname <name>', 'node name; %h host, %n name, %d domain (default: celery@%h)'),
+        new Option('-D, --detach', 'go on as a process of its own, in the background'),
+        new Option('-S, --statedb <path>', 'keep revoked ids in this file (JSON), over restarts'),
+        new Option('-l, --loglevel <level>', LEVELS.join(', ')).argParser(oneOf(LEVELS)).default('warning'),
+        new Option('-O, --optimization <profile>', 'accepted; tasks always go to a free slot').argParser(
+          oneOf(['default', 'fair']),
+        ),
+        new Option(
+          '--prefetch-multiplier <n>',
+          'messages held per slot, those that run included; 0: no limit',
+        ).argParser(wholeNumber(0)),
+        new Option('--disable-prefetch', 'take a message only when a slot is free'),
+        new Option('--reload', 'for development: restart when a file of the app changes'),
+      ],
+    ],
+    [
+      'Pool Options:',
+      [
+        new Option('-c, --concurrency <n>', 'tasks at once (default: 100 in pool async)').argParser(wholeNumber(1)),
+        new Option(
+          '-P, --pool <name>',
+          'async (default): concurrent promises in this process; solo: one task at a time',
+        ),
+        new Option('-E, --task-events', 'send task events (not yet there: says so)'),
+        new Option('--events', 'the same').hideHelp(),
+        new Option('--time-limit <seconds>', 'hard time limit of tasks without one').argParser(seconds),
+        new Option('--soft-time-limit <seconds>', 'soft time limit of tasks without one').argParser(seconds),
+        new Option('--max-tasks-per-child <n>', 'no effect without child processes: says so').argParser(wholeNumber(1)),
+        new Option('--max-memory-per-child <kib>', 'no effect without child processes: says so').argParser(
+          wholeNumber(1),
+        ),
+      ],
+    ],
+    [
+      'Queue Options:',
+      [
+        new Option('-Q, --queues <names>', 'consume these queues only, comma-separated').argParser(list),
+        new Option(
+          '-X, --exclude-queues <names>',
+          'consume all configured queues but these, comma-separated',
+        ).argParser(list),
+        new Option('--purge', 'erase what waits in the queues first, without asking'),
+        new Option('--discard', 'the same').hideHelp(),
+        new Option('-I, --include <modules>', 'further modules with tasks, comma-separated').argParser(list),
+      ],
+    ],
+    [
+      'Features:',
+      [
+        new Option('--without-gossip', 'accepted; there is no gossip yet'),
+        new Option('--without-mingle', 'accepted; there is no mingle yet'),
+        new Option('--without-heartbeat', 'accepted; there are no event heartbeats yet'),
+        new Option('--heartbeat-interval <seconds>', 'accepted; there are no event heartbeats yet').argParser(seconds),
+        new Option('--autoscale <max,min>', 'not there yet: refused').argParser(
+          notYet('it comes with process pools; use -c'),
+        ),
+        new Option('-B, --beat', 'not there yet: refused'),
+        new Option('-s, --schedule-filename <path>', 'of --beat: refused').argParser(notYet('it belongs to --beat')),
+        new Option('--schedule <path>', 'of --beat: refused').hideHelp().argParser(notYet('it belongs to --beat')),
+        new Option('--scheduler <name>', 'of --beat: refused').argParser(notYet('it belongs to --beat')),
+        new Option('--health-port <port>', 'not there yet: refused').argParser(
+          notYet('there is no health endpoint yet'),
+        ),
+        new Option('--metrics-port <port>', 'not there yet: refused').argParser(notYet('there are no metrics yet')),
+      ],
+    ],
+    [
+      'Daemonization Options:',
+      [
+        new Option('-f, --logfile <path>', 'append the log to this file instead of the standard error; %n, %h ...'),
+        new Option('--log-format <format>', "json, or a format in Python's %-style (worker_log_format)"),
+        new Option('--pidfile <path>', 'write the pid here; refuses to start while its process lives; %n, %h ...'),
+        new Option('--uid <user>', 'become this user'),
+        new Option('--gid <group>', 'become this group'),
+        new Option('--umask <mask>', 'of files it makes; octal with a leading 0').argParser(umask),
+        new Option('--executable <path>', 'Node.js to start with --detach'),
+      ],
+    ],
+  ];
+}
+
+/** What is known and not built is refused, never ignored. */
+function notYet(reason: string): (text: string) => never {
+  return () => {
+    throw new InvalidArgumentError(`celeriac cannot do that yet: ${reason}.`);
+  };
 }

@@ -30,6 +30,13 @@ export const flag: Kind<boolean> = {
 
 export const text: Kind<string> = { schema: z.string(), expected: 'a string', fromText: (given) => given };
 
+/** A name or a number, kept as text: users, groups, masks. */
+export const idText: Kind<string> = {
+  schema: z.preprocess((value) => (typeof value === 'number' ? String(value) : value), z.string()),
+  expected: 'a name or a number',
+  fromText: (given) => given,
+};
+
 export function choice<const T extends string>(...values: readonly T[]): Kind<T> {
   return {
     schema: z.enum(values as readonly [T, ...T[]]),

@@ -42,6 +42,12 @@ export class LimitedSet {
     }
   }
 
+  /** Ids with the time each was added, oldest first. */
+  *entries(): IterableIterator<[string, number]> {
+    this.purge();
+    yield* this.#addedAt.entries();
+  }
+
   *[Symbol.iterator](): IterableIterator<string> {
     this.purge();
     yield* this.#addedAt.keys();
