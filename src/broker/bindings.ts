@@ -97,18 +97,28 @@ export class Bindings {
   readonly #keys: BrokerKeys;
   readonly #exchangeTypes: Map<string, ExchangeType>;
   readonly #declared = new Set<string>();
+  /** Queues declared whole: who sends asks for each message. */
+  #queues = new WeakSet<QueueDeclaration>();
 
   constructor(redis: RedisPort, keys: BrokerKeys, exchangeTypes: ReadonlyMap<string, ExchangeType> = new Map()) {
     this.#redis = redis;
     this.#keys = keys;
     this.#exchangeTypes = new Map(exchangeTypes);
     // A server that restarted empty has lost the bindings.
-    redis.on('lost', () => this.#declared.clear());
+    redis.on('lost', () => {
+      this.#declared.clear();
+      this.#queues = new WeakSet();
+    });
   }
 
   /** Undefined: nobody declared it here. */
   typeOf(exchange: string): ExchangeType | undefined {
     return this.#exchangeTypes.get(exchange);
+  }
+
+  /** Whether a queue's bindings were written on this connection. */
+  isDeclared(queue: QueueDeclaration): boolean {
+    return this.#queues.has(queue);
   }
 
   /** Writes a queue's bindings, once per connection, and remembers the types of its exchanges. */
@@ -119,10 +129,12 @@ export class Bindings {
       await this.#redis.command('SADD', key, member);
       this.#declared.add(key + member);
     }
+    this.#queues.add(queue);
   }
 
   /** Takes a queue's bindings away again. */
   async remove(queue: QueueDeclaration): Promise<void> {
+    this.#queues.delete(queue);
     for (const { key, member } of bindingsOf(this.#keys, queue)) {
       this.#declared.delete(key + member);
       await this.#redis.command('SREM', key, member);

@@ -102,7 +102,7 @@ export class FanoutConsumer implements Holder {
     this.#options.subscriber.destroy();
   }
 
-  /** Drops copies that were never started. */
+  /** Drops copies that nobody will finish. */
   drop(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) this.#kept.delete(delivery.release());
     this.#warnOfDropped(deliveries.length);
@@ -212,7 +212,7 @@ export class FanoutConsumer implements Holder {
 
   #warnOfDropped(count: number): void {
     if (count > 0)
-      this.#options.logger.warn(`Dropped ${count} broadcast(s) that had not started: nobody keeps them for later`);
+      this.#options.logger.warn(`Dropped ${count} broadcast(s) that were not done: nobody keeps them for later`);
   }
 }
 

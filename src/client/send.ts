@@ -140,7 +140,9 @@ export class Sender {
     // What cannot be serialised is refused before Redis is asked for anything.
     const envelope = await this.#envelope(message, destination, announced);
     // A broadcast's queue is of this process, which does not consume it: nobody would take its binding away.
-    if (queue !== undefined && queue.isBroadcast !== true) await bindings().declare(queue);
+    if (queue !== undefined && queue.isBroadcast !== true && !bindings().isDeclared(queue)) {
+      await bindings().declare(queue);
+    }
     const isQueued = await producer().publish(envelope, exchange, routingKey);
     if (afterTaskPublish.isListened) {
       await afterTaskPublish.send({ sender: String(task), body, headers, exchange, routingKey }, logger());

@@ -111,7 +111,11 @@ export const SETTINGS = {
     'Queues that are used and not configured are made: direct, exchange and routing key as the name.',
   ),
   task_create_missing_queue_exchange_type: row(nullable(text), null, 'Exchange type of such queues; null: direct.'),
-  task_queues: row(nullable(anything), null, 'Queues to consume: a dict by name, or a list.'),
+  task_queues: row(
+    nullable(anything),
+    null,
+    'Queues to consume and to send to: a dict by name, or a list of names, queue objects and `new Broadcast(name)`; null: the default queue.',
+  ),
   task_routes: row(nullable(anything), null, 'Routes by task name, glob or regular expression, or a function.'),
   task_queue_max_priority: row(nullable(count()), null, 'AMQP queue argument.', INERT),
   task_default_priority: row(

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SEPARATOR } from '../../src/broker/keys.ts';
 import { Broadcast, Celeriac, type SendOptions } from '../../src/index.ts';
 import type { RedisPort } from '../../src/redis/port.ts';
 import { testPort } from '../support/channel.ts';
@@ -73,7 +74,11 @@ async function expectNothingHeld(): Promise<void> {
 test('each worker has a queue of its own, bound as kombu binds a Broadcast', async () => {
   const bindings = (await redis.command('SMEMBERS', '_kombu.binding.news')) as string[];
   expect(bindings).toHaveLength(3);
-  for (const binding of bindings) expect(binding).toMatch(/^celery\x06\x16\x06\x16bcast\.[0-9a-f-]{36}$/);
+  for (const binding of bindings) {
+    const [key, pattern, queue] = binding.split(SEPARATOR);
+    expect([key, pattern]).toEqual(['celery', '']);
+    expect(queue).toMatch(/^bcast\.[0-9a-f-]{36}$/);
+  }
 });
 
 test('a TypeScript client reaches all of them, the Python one too', async () => {

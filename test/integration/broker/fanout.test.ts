@@ -145,9 +145,9 @@ describe('a copy that cannot run at once', () => {
     await deliveries[0]?.park(Date.now() / 1000 + 3600);
     await channel.stopTaking();
     expect(await channel.putBack(deliveries.slice(1))).toBe(0);
-    expect(log.filter((line) => line.includes('had not started'))).toEqual([
-      'WARNING Dropped 1 broadcast(s) that had not started: nobody keeps them for later',
-      'WARNING Dropped 1 broadcast(s) that had not started: nobody keeps them for later',
+    expect(log.filter((line) => line.includes('were not done'))).toEqual([
+      'WARNING Dropped 1 broadcast(s) that were not done: nobody keeps them for later',
+      'WARNING Dropped 1 broadcast(s) that were not done: nobody keeps them for later',
     ]);
     expect(deliveries[1]?.isSettled).toBe(true);
   });

@@ -107,10 +107,13 @@ describe('declaring', () => {
 
   test('writes once per connection', async () => {
     const { redis, bindings } = create();
+    expect(bindings.isDeclared(queue)).toBe(false);
     await bindings.declare(queue);
-    await bindings.declare(queue);
+    await bindings.declare({ ...queue });
+    expect(bindings.isDeclared(queue)).toBe(true);
     expect(redis.sent).toEqual([['SADD', '_kombu.binding.media', 'video.#\x06\x16^video\\..*?$\x06\x16m']]);
     redis.emit('lost', null);
+    expect(bindings.isDeclared(queue)).toBe(false);
     await bindings.declare(queue);
     expect(redis.sent).toHaveLength(2);
   });
