@@ -12,6 +12,8 @@ environment variable, the settings given to the app, its settings module, the de
 \`REDIS_PASSWORD\` come before the default. When only a broker is given, results are kept only if \`result_backend\` or
 \`REDIS_BACKEND_URL\` says where; when neither is given, they go where the broker is. An unknown setting is refused, an
 unknown \`CELERY_*\` variable is only warned of. An empty variable counts as not set.
+
+Some settings are known and not read yet: [compat.md](compat.md#settings-without-effect-yet) lists them.
 `;
 
 const SECTIONS: readonly (readonly [title: string, names: RegExp])[] = [
