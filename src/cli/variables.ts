@@ -44,10 +44,11 @@ function valueOf(command: Command, option: Option, variable: string, text: strin
     if (typeof value === 'boolean') return value;
     command.error(`error: the variable ${variable} must be ${flag.expected}, not "${text}"`);
   }
-  if (option.parseArg === undefined) return text;
+  // What the types of commander take for a function that answers nothing.
+  const parse = option.parseArg as ((text: string, previous: unknown) => unknown) | undefined;
+  if (parse === undefined) return text;
   try {
-    option.parseArg(text, undefined);
-    return;
+    return parse(text, undefined);
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
     command.error(`error: the variable ${variable} has the value '${text}', which is invalid. ${error.message}`);
