@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts';
 import type { RedisArgument, RedisPort, Script } from '../redis/port.ts';
 import { heals } from '../redis/trouble.ts';
 import { backoffMs, type BackoffPolicy } from '../util/backoff.ts';
+import { LastingTrouble } from '../util/lasting-trouble.ts';
 import { sleep } from '../util/sleep.ts';
 import type { BrokerKeys } from './keys.ts';
 import { explainRefusal } from './refusals.ts';
@@ -25,6 +26,7 @@ export class AnsweredCalls {
   readonly #options: AnsweredCallsOptions;
   readonly #record: string;
   readonly #closed = new AbortController();
+  readonly #trouble: LastingTrouble;
   /** Places of answers that nobody waits for any more. */
   readonly #freePlaces: number[] = [];
   #places = 0;
@@ -32,6 +34,7 @@ export class AnsweredCalls {
 
   constructor(options: AnsweredCallsOptions) {
     this.#options = options;
+    this.#trouble = new LastingTrouble(options.logger);
     this.#record = options.keys.member(options.instance);
   }
 
@@ -46,19 +49,20 @@ export class AnsweredCalls {
     }
   }
 
-  /** Tries until Redis answers. Rejects when it refuses for a reason that no waiting mends, or after close(). */
+  /** Tries until Redis answers. Rejects when it refuses because of a mistake of ours, or after close(). */
   async persist<T>(what: string, call: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await call();
+        const answer = await call();
+        if (attempt > 1) this.#trouble.over((seconds) => `Redis takes "${what}" again, after ${seconds} s`);
+        return answer;
       } catch (error) {
-        const mayHeal =
-          error instanceof BrokerConnectionError || (error instanceof RedisReplyError && heals(error.reply));
-        if (this.#closed.signal.aborted || !mayHeal) throw error;
+        if (this.#closed.signal.aborted || !isOfServer(error)) throw error;
         const pauseMs = backoffMs(PAUSES, attempt);
-        const { logger, keys } = this.#options;
-        logger.error(
-          `Redis did not take "${what}": ${explainRefusal(error, keys)}. Trying again in ${(pauseMs / 1000).toFixed(1)} s`,
+        const reason = explainRefusal(error, this.#options.keys);
+        this.#trouble.met(
+          reason,
+          `Redis did not take "${what}": ${reason}. Trying again in ${(pauseMs / 1000).toFixed(1)} s`,
         );
         await sleep(pauseMs, this.#closed.signal);
       }
@@ -69,4 +73,12 @@ export class AnsweredCalls {
   close(): void {
     this.#closed.abort();
   }
+}
+
+/** Away, unable to write for now, or set up so that it refuses us: all of it may be mended while we wait. */
+const REFUSALS = new Set(['NOPERM', 'NOAUTH', 'WRONGTYPE']);
+
+function isOfServer(error: unknown): boolean {
+  if (error instanceof BrokerConnectionError) return true;
+  return error instanceof RedisReplyError && (heals(error.reply) || REFUSALS.has(error.reply));
 }

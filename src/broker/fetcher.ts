@@ -8,6 +8,7 @@
 import type { Logger } from '../log.ts';
 import { parseEntry } from '../protocol/redelivery.ts';
 import type { RedisPort } from '../redis/port.ts';
+import { LastingTrouble } from '../util/lasting-trouble.ts';
 import { Nudge } from '../util/nudge.ts';
 import { sleep } from '../util/sleep.ts';
 import { AsideCheck } from './aside-check.ts';
@@ -57,6 +58,7 @@ export class Fetcher {
   /** What is held and not yet known to be settled, by field. */
   readonly #inHand = new Map<string, Delivery>();
   readonly #wrongType = new Set<string>();
+  readonly #trouble: LastingTrouble;
   readonly #inboxOf = (list: string): string => this.#options.keys.inbox(this.#unacked.instance, list);
   #unacked: Unacked;
   #served = 1;
@@ -70,6 +72,7 @@ export class Fetcher {
   constructor(options: FetcherOptions, unacked: Unacked) {
     this.#options = options;
     this.#unacked = unacked;
+    this.#trouble = new LastingTrouble(options.logger);
     const { redis, keys, logger, openBlocking, maxMessageBytes, quarantineMaxLength } = options;
     this.#waits = new BlockingWaits({ logger, open: openBlocking, commands: redis, nudge: this.#nudge });
     this.#aside = new AsideCheck({ redis, keys, logger, maxMessageBytes, quarantineMaxLength });
@@ -131,12 +134,12 @@ export class Fetcher {
       try {
         await this.#turn();
         failures = 0;
+        this.#trouble.over((seconds) => `Messages can be taken again, after ${seconds} s`);
       } catch (error) {
         failures += 1;
         const pause = Math.min(30, 0.5 * 2 ** Math.min(failures, 6)) * (0.75 + Math.random() / 2);
-        this.#options.logger.error(
-          `Cannot take messages: ${explainRefusal(error, this.#options.keys)}. Trying again in ${pause.toFixed(1)} s`,
-        );
+        const reason = explainRefusal(error, this.#options.keys);
+        this.#trouble.met(reason, `Cannot take messages: ${reason}. Trying again in ${pause.toFixed(1)} s`);
         this.#mustReconcile = true;
         await sleep(pause * 1000, signal);
       }

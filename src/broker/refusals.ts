@@ -1,4 +1,5 @@
 /** What Redis refuses, in words that say what to do. */
+import { RedisReplyError } from '../errors.ts';
 import type { BrokerKeys } from './keys.ts';
 
 /** The rule an ACL user needs besides kombu's own keys. */
@@ -8,13 +9,14 @@ export function aclRule(keys: BrokerKeys): string {
 
 export function explainRefusal(error: unknown, keys: BrokerKeys): string {
   const message = error instanceof Error ? error.message : String(error);
-  if (/^NOPERM|\bNOPERM\b/.test(message)) {
-    return `${message}. The Redis user may not do this; celeriac needs the queues' keys, kombu's keys and "${keys.prefix}celeriac:*", for example: ACL SETUSER <name> ${aclRule(keys)}`;
+  switch (error instanceof RedisReplyError ? error.reply : '') {
+    case 'NOPERM':
+      return `${message}. The Redis user may not do this; celeriac needs the queues' keys, kombu's keys and "${keys.prefix}celeriac:*", for example: ACL SETUSER <name> ${aclRule(keys)}`;
+    case 'OOM':
+      return `${message}: raise maxmemory, or let consumers empty the queues`;
+    case 'WRONGTYPE':
+      return `${message}. One of ${keys.unacked}, ${keys.unackedIndex} is used for something else: choose other keys by broker_transport_options (unacked_key, unacked_index_key), or another database`;
+    default:
+      return message;
   }
-  if (message.startsWith('OOM'))
-    return `${message} Redis is out of memory: raise maxmemory, or let consumers empty the queues`;
-  if (message.startsWith('WRONGTYPE')) {
-    return `${message}. One of ${keys.unacked}, ${keys.unackedIndex} is used for something else: choose other keys by broker_transport_options, or another database`;
-  }
-  return message;
 }
