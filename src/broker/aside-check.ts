@@ -65,6 +65,9 @@ export class AsideCheck {
         reason: `the message has ${message.length} bytes, over celeriac_max_message_bytes (${maxMessageBytes})`,
       };
     }
+    // The scan below looks for objects only: of other JSON it would tell no more than where it stopped.
+    if (!/^\s*\{/.test(message.toString('latin1', 0, 1000)) && isJson(message))
+      return { reason: 'the message is JSON, but no object' };
     try {
       // As latin1, so that bytes beyond ASCII pass through unchanged. Python runs messages with headers null, but loses
       // them when it restores them.
@@ -105,4 +108,13 @@ function splitEntry(entry: Buffer): { list: string; message: Buffer } {
   const colon = entry.indexOf(':');
   const end = colon + 1 + Number(entry.toString('latin1', 0, colon));
   return { list: entry.toString('utf8', colon + 1, end), message: entry.subarray(end) };
+}
+
+function isJson(message: Buffer): boolean {
+  try {
+    JSON.parse(message.toString());
+    return true;
+  } catch {
+    return false;
+  }
 }

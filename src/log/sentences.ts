@@ -45,19 +45,20 @@ export const sentences = {
 
   /** error; an unregistered task. */
   unknownTask: (name: string, body: Shown, headers: string | null = null) =>
-    `Received unregistered task of type '${name}'.\n${IGNORED}\n\nIs the module that defines it loaded (-A, include)?\n\nbody: ${shown(body)}${
+    `Received unregistered task of type '${printable(name)}'.\n${IGNORED}\n\nIs the module that defines it loaded (-A, include)?\n\nbody: ${shown(body)}${
       headers === null ? '' : `\nheaders: ${headers}`
     }`,
   /** error */
   invalidTask: (reason: string, body: Shown) =>
-    `Received invalid task message: ${reason}\n${IGNORED}\n\nbody: ${shown(body)}`,
+    `Received invalid task message: ${printable(reason)}\n${IGNORED}\n\nbody: ${shown(body)}`,
   contentDisallowed: (reason: string, body: Shown) =>
-    `Received invalid task message: ${reason}\n${IGNORED}\n\nbody: ${shown(body)}`,
+    `Received invalid task message: ${printable(reason)}\n${IGNORED}\n\nbody: ${shown(body)}`,
   /** warning; no task message at all. */
   unknownMessage: (body: Shown) =>
     `Received and deleted unknown message.  Wrong destination?!?\n\nbody: ${shown(body)}`,
   /** critical */
-  decodeError: (reason: string, body: Shown) => `Can't decode message body: ${reason}\n\nbody: ${shown(body)}`,
+  decodeError: (reason: string, body: Shown) =>
+    `Can't decode message body: ${printable(reason)}\n\nbody: ${shown(body)}`,
   /** critical */
   ackFailed: (tag: string, reason: string) => `Couldn't ack '${tag}', reason:${reason}`,
   rejectFailed: (tag: string, reason: string) => `Couldn't reject '${tag}', reason: ${reason}`,
@@ -110,11 +111,12 @@ function shown(body: Shown): string {
     typeof body === 'string'
       ? body
       : Buffer.from(body.buffer, body.byteOffset, Math.min(bytes, BODY_SHOWN * 4)).toString();
-  // The body is somebody else's: its control characters must not reach a terminal.
-  const safe = text
-    .slice(0, BODY_SHOWN)
-    .replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
-  return `${safe}${text.length > BODY_SHOWN ? '...' : ''} (${bytes}b)`;
+  return `${printable(text.slice(0, BODY_SHOWN))}${text.length > BODY_SHOWN ? '...' : ''} (${bytes}b)`;
+}
+
+/** What comes from somebody else: its control characters must not reach a terminal, nor make lines of their own. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 function withTraceback(line: string, traceback: string | null): string {

@@ -69,7 +69,7 @@ export function announceRejected(delivery: Delivery, exc: unknown, logger: Logge
 
 export function announceUnknown(
   delivery: Delivery,
-  { task, id }: TaskHeaders,
+  { task, id }: Pick<TaskHeaders, 'task' | 'id'>,
   exc: NotRegisteredError,
   logger: Logger,
 ): void {

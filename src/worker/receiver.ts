@@ -11,7 +11,9 @@ import { ContentDisallowedError, DecodeError, InvalidTaskError, NotRegisteredErr
 import { sentences, type Logger } from '../log.ts';
 import { decodeEnvelope, readBody, type Envelope } from '../protocol/envelope.ts';
 import { isAccepted } from '../protocol/serializers.ts';
+import { pyRepr } from '../protocol/python-repr.ts';
 import {
+  isProtocol1Body,
   isTaskMessage,
   liftProtocol1,
   readHeaders,
@@ -21,7 +23,13 @@ import {
 } from '../protocol/task-message.ts';
 import type { Background } from '../util/background.ts';
 import { announceRejected } from './announce.ts';
-import type { Strategy, TaskMessage } from './strategy.ts';
+import type { Strategy } from './strategy.ts';
+
+/** What it takes to answer for a task. */
+export type TaskIdentity = Pick<TaskHeaders, 'id' | 'task' | 'group' | 'parentId'>;
+
+/** No task at all: Celery warns of it and drops it. */
+class UnknownMessage extends DecodeError {}
 
 export interface ReceiverOptions {
   readonly logger: Logger;
@@ -31,7 +39,7 @@ export interface ReceiverOptions {
   /** The strategy of a task name; undefined: not registered. */
   readonly strategyOf: (name: string) => Strategy | undefined;
   /** Answers for a task nobody here knows, then drops the message. */
-  readonly refuseUnknown: (delivery: Delivery, headers: TaskHeaders, error: NotRegisteredError) => Promise<void>;
+  readonly refuseUnknown: (delivery: Delivery, task: TaskIdentity, error: NotRegisteredError) => Promise<void>;
   /** Keeps the message's bytes and ends the hold. */
   readonly quarantine: (delivery: Delivery, reason: string) => Promise<void>;
 }
@@ -57,29 +65,51 @@ export class Receiver {
 
   /** Reads a message's body; a promise only where its compression needs one. */
   readBody(envelope: Envelope): TaskBody | Promise<TaskBody> {
-    const decoded = readBody(envelope, { accept: this.#options.accept, maxBytes: this.#options.maxBodyBytes });
-    return decoded instanceof Promise ? decoded.then(readTaskBody) : readTaskBody(decoded);
+    // Old producers put a body of protocol 1 under headers of protocol 2.
+    const read = (decoded: unknown): TaskBody =>
+      isProtocol1Body(decoded, envelope) ? liftProtocol1(envelope, decoded).body : readTaskBody(decoded);
+    const decoded = this.#decodeBody(envelope);
+    return decoded instanceof Promise ? decoded.then(read) : read(decoded);
+  }
+
+  #decodeBody(envelope: Envelope): unknown {
+    return readBody(envelope, { accept: this.#options.accept, maxBytes: this.#options.maxBodyBytes });
   }
 
   #receiveOne(delivery: Delivery): Promise<void> | undefined {
+    const { accept, strategyOf } = this.#options;
     const envelope = decodeEnvelope(delivery.raw);
-    // Celery looks at the content type on arrival, before anything is decoded.
-    if (!isAccepted(envelope.contentType, this.#options.accept)) {
-      throw new ContentDisallowedError(`content type ${JSON.stringify(envelope.contentType)} is not in accept_content`);
+    if (isTaskMessage(envelope)) {
+      const name = envelope.headers['task'];
+      const strategy = typeof name === 'string' ? strategyOf(name) : undefined;
+      // The task comes first, as in Celery: who asks for one that nobody knows is answered, whatever the content is.
+      if (strategy === undefined) return this.#refuseUnknown(delivery, name, envelope.headers);
+      checkContentType(envelope, accept);
+      return strategy(delivery, { envelope, headers: readHeaders(envelope), body: undefined });
     }
-    if (isTaskMessage(envelope))
-      return this.#dispatch(delivery, { envelope, headers: readHeaders(envelope), body: undefined });
-    const decoded = readBody(envelope, { accept: this.#options.accept, maxBytes: this.#options.maxBodyBytes });
-    const lift = (body: unknown): Promise<void> | undefined =>
-      this.#dispatch(delivery, { envelope, ...liftProtocol1(envelope, body) });
-    return decoded instanceof Promise ? decoded.then((body) => lift(body)) : lift(decoded);
+    checkContentType(envelope, accept);
+    const lift = (body: unknown): Promise<void> | undefined => {
+      if (!isProtocol1Body(body)) throw new UnknownMessage('neither its headers nor its body name a task');
+      const message = liftProtocol1(envelope, body);
+      const strategy = strategyOf(message.headers.task);
+      return strategy === undefined
+        ? this.#refuseUnknown(delivery, message.headers.task, body)
+        : strategy(delivery, { envelope, ...message });
+    };
+    const decoded = this.#decodeBody(envelope);
+    return decoded instanceof Promise ? decoded.then(lift) : lift(decoded);
   }
 
-  #dispatch(delivery: Delivery, message: TaskMessage): Promise<void> | undefined {
-    const { strategyOf, refuseUnknown } = this.#options;
-    const strategy = strategyOf(message.headers.task);
-    if (strategy !== undefined) return strategy(delivery, message);
-    return refuseUnknown(delivery, message.headers, new NotRegisteredError(message.headers.task));
+  /** `fields`: what holds the id, the headers or a body of protocol 1. Nothing else of it need be sound to be answered. */
+  #refuseUnknown(delivery: Delivery, name: unknown, fields: Readonly<Record<string, unknown>>): Promise<void> {
+    const { id, group, parent_id: parentId } = fields;
+    if (typeof name === 'object' || name === undefined)
+      throw new InvalidTaskError(`invalid task header: expected a name, not ${name === null ? 'null' : typeof name}`);
+    if (typeof id !== 'string' || id === '')
+      throw new InvalidTaskError(`task message has no id to answer under; its task ${pyRepr(name)} is not registered`);
+    const task = String(name);
+    const identity = { id, task, group: textOrNull(group), parentId: textOrNull(parentId) };
+    return this.#options.refuseUnknown(delivery, identity, new NotRegisteredError(task));
   }
 
   async #guard(delivery: Delivery, pending: Promise<void>): Promise<void> {
@@ -94,7 +124,8 @@ export class Receiver {
     const { logger, background, quarantine } = this.#options;
     const reason = error instanceof Error ? error.message : String(error);
     const context = { queue: delivery.queue, delivery_tag: delivery.field };
-    if (error instanceof InvalidTaskError) logger.error(sentences.invalidTask(reason, delivery.raw), context);
+    if (error instanceof UnknownMessage) logger.warn(sentences.unknownMessage(delivery.raw), context);
+    else if (error instanceof InvalidTaskError) logger.error(sentences.invalidTask(reason, delivery.raw), context);
     else if (error instanceof ContentDisallowedError)
       logger.error(sentences.contentDisallowed(reason, delivery.raw), context);
     else if (error instanceof DecodeError) logger.critical(sentences.decodeError(reason, delivery.raw), context);
@@ -102,4 +133,13 @@ export class Receiver {
     if (!delivery.isSettled) background.run('quarantining a message', quarantine(delivery, reason));
     announceRejected(delivery, error, logger);
   }
+}
+
+function checkContentType({ contentType }: Envelope, accept: ReadonlySet<string>): void {
+  if (isAccepted(contentType, accept)) return;
+  throw new ContentDisallowedError(`content type ${JSON.stringify(contentType)} is not in accept_content`);
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
 }

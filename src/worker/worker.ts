@@ -48,7 +48,7 @@ import { Pidbox } from './pidbox.ts';
 import { AsyncPool } from './pool/async.ts';
 import type { Pool } from './pool/pool.ts';
 import { RateLimits } from './rate-limits.ts';
-import { Receiver } from './receiver.ts';
+import { Receiver, type TaskIdentity } from './receiver.ts';
 import type { Request } from './request.ts';
 import { sendRetry } from './retry.ts';
 import { Settlement } from './settle.ts';
@@ -175,7 +175,7 @@ export class Worker {
       accept,
       maxBodyBytes,
       strategyOf: (name) => this.#strategies.get(name),
-      refuseUnknown: (delivery, headers, error) => this.#refuseUnknown(delivery, headers, error),
+      refuseUnknown: (delivery, task, error) => this.#refuseUnknown(delivery, task, error),
       quarantine: (delivery, reason) => this.#quarantine(delivery, reason),
     });
     this.#compileStrategies(settlement, this.#receiver);
@@ -303,19 +303,19 @@ export class Worker {
     await delivery.quarantine(reason);
   }
 
-  async #refuseUnknown(delivery: Delivery, headers: TaskHeaders, error: NotRegisteredError): Promise<void> {
-    this.#logger.error(sentences.unknownTask(headers.task, delivery.raw));
+  async #refuseUnknown(delivery: Delivery, task: TaskIdentity, error: NotRegisteredError): Promise<void> {
+    this.#logger.error(sentences.unknownTask(task.task, delivery.raw));
     await this.#backend?.store({
-      taskId: headers.id,
-      groupId: headers.group,
-      parentId: headers.parentId,
+      taskId: task.id,
+      groupId: task.group,
+      parentId: task.parentId,
       state: 'FAILURE',
       result: toWireException(error),
       traceback: null,
       children: [],
     });
     await this.#quarantine(delivery, error.message);
-    announceUnknown(delivery, headers, error, this.#logger);
+    announceUnknown(delivery, task, error, this.#logger);
   }
 
   #logReceived(headers: TaskHeaders): void {
