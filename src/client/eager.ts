@@ -14,7 +14,8 @@ import { toWireException } from '../protocol/exceptions.ts';
 import { acceptSet, decodePayload, encodePayload } from '../protocol/serializers.ts';
 import { findCurrentTask, TaskContext, type TaskRuntime } from '../tasks/context.ts';
 import { describeError, tracebackOf } from '../tasks/failure.ts';
-import { lastThrown, runEndHooks, type Ending } from '../tasks/hooks.ts';
+import { hasEnd, lastThrown, runEndHooks, type Ending } from '../tasks/hooks.ts';
+import type { RunOutcome } from '../tasks/outcome.ts';
 import { createRequest, type TaskRequest } from '../tasks/request.ts';
 import type { TaskDefinition } from '../tasks/task.ts';
 import { runTask } from '../tasks/trace.ts';
@@ -66,8 +67,16 @@ class EagerRun {
 
   /** Its result, or the request of the next attempt, which follows at once. */
   async end(): Promise<EagerResult | TaskRequest> {
+    const outcome = await runTask(this.#definition, this.#context, this.#request.args, this.#request.kwargs);
+    try {
+      return await this.#settle(outcome);
+    } finally {
+      await this.#callHooks({ kind: 'over', state: outcome.kind.toUpperCase() });
+    }
+  }
+
+  async #settle(outcome: RunOutcome): Promise<EagerResult | TaskRequest> {
     const request = this.#request;
-    const outcome = await runTask(this.#definition, this.#context, request.args, request.kwargs);
     const thrown = lastThrown(this.#context);
     switch (outcome.kind) {
       case 'success':
@@ -115,7 +124,7 @@ class EagerRun {
 
   /** A hook that fails fails the call, as in Celery: there is no worker that could log it. */
   async #callHooks(ending: Ending): Promise<void> {
-    if (!this.#definition.hasEndHooks) return;
+    if (!hasEnd(this.#definition)) return;
     const failure = await runEndHooks(this.#definition, this.#context, ending);
     if (failure !== null) throw lastThrown(this.#context) as Error;
   }

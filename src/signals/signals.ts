@@ -143,7 +143,6 @@ export interface InternalErrorPayload extends SignalPayload {
   readonly taskId: string;
   readonly args: readonly unknown[];
   readonly kwargs: Readonly<Record<string, unknown>>;
-  readonly request: TaskHeaders;
   readonly exception: unknown;
 }
 

@@ -6,7 +6,7 @@
  *   onFailure, afterReturn     once FAILURE is stored; also when the result could not be serialised
  *   onRetry                    once RETRY is stored and the next message is sent; no afterReturn
  *
- * Ignore, Reject, revoke, the hard time limit and a lost process call none. A hook that throws after the run: the rest of
+ * The signals of a run's end stand between them, each behind the first hook of its line (run-signals.ts). Ignore, Reject, revoke, the hard time limit and a lost process call none. A hook that throws after the run: the rest of
  * the hooks is left out, the task fails with that error (a stored SUCCESS stays), and onFailure is told of it.
  * Differs from Celery: an onFailure that throws then too is logged; there it ends a worker of pool solo.
  */
@@ -15,6 +15,14 @@ import { runAsCurrent, type TaskContext } from './context.ts';
 import { describeError, isOneOf, tracebackOf, type ErrorKind } from './failure.ts';
 import { type TaskHooks } from './options.ts';
 import { isRetry } from './predicates.ts';
+import {
+  announceFailure,
+  announceInternalError,
+  announcePostrun,
+  announceRetry,
+  announceSuccess,
+  isEndListened,
+} from './run-signals.ts';
 
 export const hookNames = ['beforeStart', 'onSuccess', 'onFailure', 'onRetry', 'afterReturn', 'onReplace'] as const;
 
@@ -25,7 +33,9 @@ export type Ending =
   | { readonly kind: 'failure'; readonly error?: unknown }
   | { readonly kind: 'retry' }
   /** A hook threw, and that failure has been stored. */
-  | { readonly kind: 'hook-failure' };
+  | { readonly kind: 'hook-failure' }
+  /** The request is settled; `state` where none of the others came before. */
+  | { readonly kind: 'over'; readonly state: string };
 
 /** A hook threw. Plain data. */
 export interface HookFailure {
@@ -53,6 +63,14 @@ export function collectHooks(options: TaskHooks, instance: object | null): TaskH
 export function hasEndHooks({ onSuccess, onFailure, onRetry, afterReturn }: TaskHooks): boolean {
   return (onSuccess ?? onFailure ?? onRetry ?? afterReturn) !== undefined;
 }
+
+/** Whether somebody waits for the end of such a run: hooks of the type, or receivers of signals. */
+export function hasEnd({ hasEndHooks }: { readonly hasEndHooks: boolean }): boolean {
+  return hasEndHooks || isEndListened();
+}
+
+/** What was stored for a run, for those who are told of it when all is over. */
+const endedAs = new WeakMap<TaskContext, { readonly state: string; readonly retval: unknown }>();
 
 /** What a run, and then its hooks, threw: the errors themselves, which do not leave the process they were thrown in. */
 const thrownIn = new WeakMap<TaskContext, unknown>();
@@ -94,6 +112,7 @@ export async function runEndHooks(
   return null;
 }
 
+/** A signal's call stands under the hook it follows; it does not throw. */
 type Call = readonly [hook: keyof TaskHooks, call: () => unknown];
 
 function callsAfter(hooks: TaskHooks, context: TaskContext, ending: Ending): Call[] {
@@ -102,25 +121,41 @@ function callsAfter(hooks: TaskHooks, context: TaskContext, ending: Ending): Cal
   switch (ending.kind) {
     case 'success': {
       const { value } = ending;
+      endedAs.set(context, { state: 'SUCCESS', retval: value });
       if (onSuccess !== undefined) calls.push(['onSuccess', () => onSuccess(context, value)]);
+      calls.push(['onSuccess', () => announceSuccess(context, value)]);
       if (afterReturn !== undefined) calls.push(['afterReturn', () => afterReturn(context, 'SUCCESS', value)]);
       return calls;
     }
     case 'failure': {
       const error = 'error' in ending ? ending.error : lastThrown(context);
+      endedAs.set(context, { state: 'FAILURE', retval: error });
       if (onFailure !== undefined) calls.push(['onFailure', () => onFailure(context, error)]);
+      calls.push(['onFailure', () => announceFailure(context, error)]);
       if (afterReturn !== undefined) calls.push(['afterReturn', () => afterReturn(context, 'FAILURE', error)]);
       return calls;
     }
     case 'retry': {
       const thrown = lastThrown(context);
       const error = isRetry(thrown) ? (thrown.exc ?? thrown) : thrown;
+      endedAs.set(context, { state: 'RETRY', retval: thrown });
       if (onRetry !== undefined) calls.push(['onRetry', () => onRetry(context, error)]);
+      calls.push(['onRetry', () => announceRetry(context, thrown)]);
       return calls;
     }
     case 'hook-failure': {
       const error = lastThrown(context);
+      calls.push(['onFailure', () => announceInternalError(context, error)]);
       if (onFailure !== undefined) calls.push(['onFailure', () => onFailure(context, error)]);
+      calls.push(['onFailure', () => announceFailure(context, error)]);
+      return calls;
+    }
+    case 'over': {
+      const { state, retval } = endedAs.get(context) ?? {
+        state: ending.state,
+        retval: context.endedBy ?? lastThrown(context),
+      };
+      calls.push(['afterReturn', () => announcePostrun(context, state, retval)]);
       return calls;
     }
   }

@@ -1,62 +1,70 @@
 /**
  * The signals around one run of a task, sent as the current task and where the task runs. Counterpart: the places in
- * celery/app/trace.py, 5.6.3, where task_prerun, task_success, task_failure, task_retry and task_postrun are sent.
+ * celery/app/trace.py, 5.6.3, where task_prerun, task_success, task_failure, task_retry and task_postrun are sent: prerun
+ * before everything else, the others between the hooks, when the result is stored (hooks.ts).
  *
- * Differs from Celery: they are sent before the result is stored, because the process that runs a task is not the one that
- * stores what came of it.
+ * Differs from Celery: postrun is the last word, also after a hook that threw, and it is sent with the hard time limit too.
  */
 import { signals } from '../signals/signals.ts';
-import type { RunPayload } from '../signals/signals.ts';
-import { type Args, type Kwargs } from './binding.ts';
 import { runAsCurrent, type TaskContext } from './context.ts';
-import type { RunOutcome } from './outcome.ts';
+import { tracebackOf } from './failure.ts';
 import { isRetry } from './predicates.ts';
 
-const { taskPrerun, taskPostrun, taskSuccess, taskFailure, taskRetry } = signals;
+const { taskPrerun, taskPostrun, taskSuccess, taskFailure, taskRetry, taskInternalError } = signals;
 
-/** Whether a run has to be announced at all. */
-export function isRunListened(): boolean {
+/** Undefined where nobody listens. */
+export function announcePrerun(context: TaskContext): Promise<unknown> | undefined {
+  if (!taskPrerun.isListened) return undefined;
+  return runAsCurrent(context, () => taskPrerun.send(runOf(context), context.logger));
+}
+
+/** Whether somebody is to be told how a run came out. */
+export function isEndListened(): boolean {
   return (
-    taskPrerun.isListened ||
     taskPostrun.isListened ||
     taskSuccess.isListened ||
     taskFailure.isListened ||
-    taskRetry.isListened
+    taskRetry.isListened ||
+    taskInternalError.isListened
   );
 }
 
-/** @param run - runs the task; tells what ended it, where something was thrown. */
-export async function runWithSignals(
-  context: TaskContext,
-  args: Args,
-  kwargs: Kwargs,
-  run: (onThrown: (error: unknown) => void) => Promise<RunOutcome>,
-): Promise<RunOutcome> {
-  const payload: RunPayload = { sender: context.name, taskId: context.request.id, task: context, args, kwargs };
-  if (taskPrerun.isListened) await runAsCurrent(context, () => taskPrerun.send(payload, context.logger));
-  let thrown: unknown;
-  const outcome = await run((error) => {
-    thrown = error;
-  });
-  await runAsCurrent(context, () => announce(payload, outcome, thrown));
-  return outcome;
+export function announceSuccess(task: TaskContext, result: unknown): Promise<unknown> | undefined {
+  if (!taskSuccess.isListened) return undefined;
+  return taskSuccess.send({ sender: task.name, taskId: task.request.id, task, result }, task.logger);
 }
 
-async function announce(payload: RunPayload, outcome: RunOutcome, thrown: unknown): Promise<void> {
-  const { sender, taskId, task } = payload;
-  const { logger } = task;
-  if (outcome.kind === 'success' && taskSuccess.isListened) {
-    await taskSuccess.send({ sender, taskId, task, result: outcome.value }, logger);
-  } else if (outcome.kind === 'failure' && taskFailure.isListened) {
-    await taskFailure.send({ ...payload, exception: thrown, traceback: outcome.traceback }, logger);
-  } else if (outcome.kind === 'retry' && isRetry(thrown) && taskRetry.isListened) {
-    await taskRetry.send({ sender, task, request: task.request, reason: thrown }, logger);
-  }
-  if (!taskPostrun.isListened) return;
-  const retval = outcome.kind === 'success' ? outcome.value : thrown;
-  await taskPostrun.send({ ...payload, retval, state: stateOf(outcome) }, logger);
+export function announceFailure(context: TaskContext, exception: unknown): Promise<unknown> | undefined {
+  if (!taskFailure.isListened) return undefined;
+  return taskFailure.send({ ...runOf(context), exception, traceback: tracebackOf(exception) }, context.logger);
 }
 
-function stateOf({ kind }: RunOutcome): string {
-  return kind.toUpperCase();
+export function announceRetry(task: TaskContext, reason: unknown): Promise<unknown> | undefined {
+  if (!taskRetry.isListened || !isRetry(reason)) return undefined;
+  return taskRetry.send({ sender: task.name, task, request: task.request, reason }, task.logger);
+}
+
+/** A hook threw. */
+export function announceInternalError(context: TaskContext, exception: unknown): Promise<unknown> | undefined {
+  if (!taskInternalError.isListened) return undefined;
+  const { sender, taskId, args, kwargs } = runOf(context);
+  return taskInternalError.send({ sender, taskId, args, kwargs, exception }, context.logger);
+}
+
+export function announcePostrun(context: TaskContext, state: string, retval: unknown): Promise<unknown> | undefined {
+  if (!taskPostrun.isListened) return undefined;
+  return taskPostrun.send({ ...runOf(context), retval, state }, context.logger);
+}
+
+interface Run {
+  readonly sender: string;
+  readonly taskId: string;
+  readonly task: TaskContext;
+  readonly args: readonly unknown[];
+  readonly kwargs: Readonly<Record<string, unknown>>;
+}
+
+function runOf(task: TaskContext): Run {
+  const { id, args, kwargs } = task.request;
+  return { sender: task.name, taskId: id, task, args, kwargs };
 }

@@ -10,7 +10,7 @@ import { keepThrown } from './hooks.ts';
 import { type RetryOutcome, type RunOutcome } from './outcome.ts';
 import { inWords, isIgnore, isReject, isRetry, type Retry } from './predicates.ts';
 import { autoretry } from './retry.ts';
-import { isRunListened, runWithSignals } from './run-signals.ts';
+import { announcePrerun } from './run-signals.ts';
 import { type TaskDefinition } from './task.ts';
 
 /** Binds the arguments, calls the handler as the current task, and turns its result or error into an outcome. */
@@ -20,18 +20,12 @@ export function runTask(
   args: Args,
   kwargs: Kwargs,
 ): Promise<RunOutcome> {
-  if (!isRunListened()) return run(definition, context, args, kwargs);
-  return runWithSignals(context, args, kwargs, (onThrown) => run(definition, context, args, kwargs, onThrown));
+  const announced = announcePrerun(context);
+  if (announced === undefined) return run(definition, context, args, kwargs);
+  return announced.then(() => run(definition, context, args, kwargs));
 }
 
-/** @param onThrown - told what ended the run, where something was thrown. */
-async function run(
-  definition: TaskDefinition,
-  context: TaskContext,
-  args: Args,
-  kwargs: Kwargs,
-  onThrown?: (error: unknown) => void,
-): Promise<RunOutcome> {
+async function run(definition: TaskDefinition, context: TaskContext, args: Args, kwargs: Kwargs): Promise<RunOutcome> {
   const startedAt = performance.now();
   try {
     const returned = runAsCurrent(context, () => bindAndRun(definition, context, args, kwargs));
@@ -44,7 +38,6 @@ async function run(
     if (context.resources !== undefined) await context.resources.rollback(thrown);
     const ending = endingOf(definition, context, thrown);
     keepThrown(context, ending);
-    onThrown?.(ending);
     return withTrail(context, outcomeOf(definition, context, ending, secondsSince(startedAt)));
   }
 }

@@ -79,7 +79,7 @@ export function announceUnknown(
 
 export function announceInternalError({ headers, args, kwargs }: Request, exception: unknown, logger: Logger): void {
   if (!signals.taskInternalError.isListened) return;
-  const payload = { sender: headers.task, taskId: headers.id, args, kwargs, request: headers, exception };
+  const payload = { sender: headers.task, taskId: headers.id, args, kwargs, exception };
   inPassing(signals.taskInternalError, payload, logger);
 }
 

@@ -5,6 +5,7 @@
  * the way is bounded, so that a backend that is away stops the work instead of filling the memory.
  */
 import type { Demand } from '../broker/fetcher.ts';
+import { hasEnd } from '../tasks/hooks.ts';
 import type { Outcome } from '../tasks/outcome.ts';
 import type { Pool } from './pool/pool.ts';
 import type { Request } from './request.ts';
@@ -107,8 +108,8 @@ export class Dispatcher {
       const accepted = accept(request);
       if (!(typeof accepted === 'boolean' ? accepted : await accepted)) return;
       const outcome = await pool.run(request);
-      // Hooks run in the slot, so that in pool solo, too, one task's do not meet the next task.
-      if (!request.type.definition.hasEndHooks) {
+      // Hooks and signals run in the slot, so that in pool solo, too, one task's do not meet the next task.
+      if (!hasEnd(request.type.definition)) {
         hasSlot = false;
         this.#running -= 1;
         this.#unsettled += 1;

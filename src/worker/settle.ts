@@ -28,12 +28,25 @@ import { resultTuple, type ExtendedMeta, type ResultRecord } from '../protocol/r
 import { saferepr } from '../protocol/saferepr.ts';
 import { pyRepr } from '../protocol/python-repr.ts';
 import type { TaskHeaders } from '../protocol/task-message.ts';
-import type { Ending, HookFailure } from '../tasks/hooks.ts';
+import { signals } from '../signals/signals.ts';
+import { hasEnd, type Ending, type HookFailure } from '../tasks/hooks.ts';
 import type { LostOutcome, Outcome, RetryOutcome, SuccessOutcome } from '../tasks/outcome.ts';
 import type { LimitedSet } from '../util/limited-set.ts';
 import { announceFailure, announceInternalError, announceRevoked } from './announce.ts';
 import type { Request } from './request.ts';
 import type { TaskType } from './task-type.ts';
+
+/** What receivers of taskPostrun are told where nothing was stored; null: the process is gone, and so are they. */
+const STATE_OF: Readonly<Record<Outcome['kind'], string | null>> = {
+  success: 'SUCCESS',
+  failure: 'FAILURE',
+  retry: 'RETRY',
+  ignored: 'IGNORED',
+  rejected: 'REJECTED',
+  revoked: 'REVOKED',
+  timeout: 'FAILURE',
+  lost: null,
+};
 
 export interface SettlementPorts {
   readonly backend: Backend;
@@ -69,6 +82,10 @@ export class Settlement {
       );
       announceInternalError(request, error, this.#ports.logger);
       await this.#endLate(request, 'drop');
+    } finally {
+      // Whoever was told of the start of a run is told of its end, whatever came of it.
+      const state = STATE_OF[outcome.kind];
+      if (state !== null && signals.taskPostrun.isListened) await this.#ports.finish(request, { kind: 'over', state });
     }
   }
 
@@ -76,13 +93,12 @@ export class Settlement {
     const { logger } = this.#ports;
     switch (outcome.kind) {
       case 'success': {
-        const { hasEndHooks } = request.type.definition;
         try {
           await this.#store(request, { state: 'SUCCESS', result: outcome.value, children: outcome.children });
         } catch (error) {
           return this.#failUnstorable(request, error);
         }
-        if (hasEndHooks && (await this.#failsByHook(request, outcome))) return;
+        if (hasEnd(request.type.definition) && (await this.#failsByHook(request, outcome))) return;
         if (!request.isAcknowledged) await this.#endLate(request, 'ack');
         if (request.type.deduplicates) this.#ports.successful.add(request.id);
         this.#logSuccess(request, outcome);
@@ -165,7 +181,6 @@ export class Settlement {
   async #failUnstorable(request: Request, error: unknown): Promise<void> {
     if (!(error instanceof EncodeError) && !(error instanceof BackendError)) throw error;
     await this.#fail(request, failureOf(error), { kind: 'failure', error });
-    await announceFailure(request, error, this.#ports.logger);
   }
 
   #logSuccess(request: Request, { runtimeSeconds, value }: SuccessOutcome): void {
@@ -176,8 +191,8 @@ export class Settlement {
 
   async #fail(request: Request, failure: Failure, ending: Ending = { kind: 'failure' }): Promise<void> {
     await this.#storeFailure(request, failure.exception, failure.traceback, failure.children);
-    if (await this.#failsByHook(request, ending)) return this.#logFailure(request, failure);
-    await this.#endLate(request, request.type.acksOnFailure ? 'ack' : 'drop');
+    const isSettled = await this.#failsByHook(request, ending);
+    if (!isSettled) await this.#endLate(request, request.type.acksOnFailure ? 'ack' : 'drop');
     this.#logFailure(request, failure);
   }
 
@@ -193,7 +208,7 @@ export class Settlement {
    * stored else becomes FAILURE. Celery: the outermost `except` of trace_task, app/trace.py.
    */
   async #failsByHook(request: Request, ending: SuccessOutcome | Ending): Promise<boolean> {
-    if (!request.type.definition.hasEndHooks) return false;
+    if (!hasEnd(request.type.definition)) return false;
     const { finish, logger } = this.#ports;
     const failure = await finish(request, ending);
     if (failure === null) return false;
@@ -238,7 +253,7 @@ export class Settlement {
    */
   async #retryNotSent(request: Request, error: unknown): Promise<void> {
     const isPermanent = error instanceof EncodeError || error instanceof ConfigError;
-    if (isPermanent || request.isAcknowledged) return this.#fail(request, failureOf(error));
+    if (isPermanent || request.isAcknowledged) return this.#fail(request, failureOf(error), { kind: 'failure', error });
     await this.#endLate(request, 'requeue');
     const text = exceptionRepr(toWireException(error));
     this.#ports.logger.error(

@@ -7,8 +7,9 @@
  */
 import { SoftTimeLimitExceeded, TimeLimitExceeded } from '../../errors.ts';
 import { sentences, type Logger } from '../../log.ts';
+import { signals } from '../../signals/signals.ts';
 import { TaskContext, type TaskRuntime } from '../../tasks/context.ts';
-import { runEndHooks, type Ending, type HookFailure } from '../../tasks/hooks.ts';
+import { hasEnd, runEndHooks, type Ending, type HookFailure } from '../../tasks/hooks.ts';
 import type { Outcome, RunOutcome } from '../../tasks/outcome.ts';
 import type { TaskRequest } from '../../tasks/request.ts';
 import { runTask } from '../../tasks/trace.ts';
@@ -53,14 +54,15 @@ export class AsyncPool implements Pool {
   }
 
   async start(): Promise<void> {
-    // Nothing to warm up: the loop is ours already.
+    // Nothing to warm up: the loop is ours already. It is the one process that runs tasks.
+    await signals.workerProcessInit.send({ sender: null }, this.#logger);
   }
 
   run(request: Request): Promise<Outcome> {
     const { type, args, kwargs, headers, controller } = request;
     const { definition } = type;
     const context = new TaskContext(definition, request.toTaskRequest(), this.#runtime, controller);
-    if (definition.hasEndHooks) this.#contexts.set(request, context);
+    if (hasEnd(definition)) this.#contexts.set(request, context);
     // The message's limits first, the task type's where it has none or 0. Celery: Request.execute_using_pool.
     const hard = headers.timelimit.hard || type.timeLimit || null;
     const soft = headers.timelimit.soft || type.softTimeLimit || null;
@@ -81,6 +83,7 @@ export class AsyncPool implements Pool {
 
   async stop(): Promise<void> {
     // The worker waits for what runs; an event loop cannot end a promise.
+    await signals.workerProcessShutdown.send({ sender: null, pid: process.pid, exitcode: 0 }, this.#logger);
   }
 
   #runLimited(request: Request, context: TaskContext, hard: number | null, soft: number | null): Promise<Outcome> {

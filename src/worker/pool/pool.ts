@@ -15,8 +15,8 @@ export interface Pool {
   /** Runs an accepted request to its end; never rejects, whatever the task does. */
   run(request: Request): Promise<Outcome>;
   /**
-   * Calls the hooks that follow a run, once what came of it is stored; only for types that have some. Never rejects: a
-   * hook that throws is told of.
+   * Calls the hooks and signals that follow a run, once what came of it is stored; only where there are some. Never
+   * rejects: a hook that throws is told of.
    */
   finish(request: Request, ending: Ending): Promise<HookFailure | null>;
   /** Asks a running request to end: its signal is aborted with `reason`. False: it does not run here. */
