@@ -70,7 +70,7 @@ function connectionOptions(config: Config, options: TransportOptions): RedisOpti
     ...(healthSeconds === undefined ? {} : { healthCheckMs: healthSeconds === 0 ? null : healthSeconds * 1000 }),
     retryOnConnect: config.brokerConnectionRetryOnStartup ?? config.brokerConnectionRetry,
     maxRetries: config.brokerConnectionRetry ? config.brokerConnectionMaxRetries : 1,
-    failover: config.brokerFailoverStrategy,
+    failover: config.brokerFailoverStrategy ?? 'round-robin',
   };
 }
 

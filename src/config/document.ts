@@ -11,7 +11,8 @@ environment variable, the settings given to the app, its settings module, the de
 \`REDIS_URL\` / \`REDIS_BACKEND_URL\`, then \`REDIS_HOST\` with \`REDIS_PORT\`, \`REDIS_DB\`, \`REDIS_USERNAME\`,
 \`REDIS_PASSWORD\` come before the default. When only a broker is given, results are kept only if \`result_backend\` or
 \`REDIS_BACKEND_URL\` says where; when neither is given, they go where the broker is. An unknown setting is refused, an
-unknown \`CELERY_*\` variable is only warned of. An empty variable counts as not set.
+unknown \`CELERY_*\` variable is only warned of. An empty variable counts as not set. Every setting can also stand behind the
+options of \`celeriac worker\`, as \`task_acks_late=true\`.
 
 Some settings are known and not read yet: [compat.md](compat.md#settings-without-effect-yet) lists them.
 `;
@@ -35,11 +36,14 @@ export function settingsDocument(): string {
     const rows = names.map((name) => {
       const row: Row<unknown> = SETTINGS[name];
       const doc = `${row.doc}${row.unit === undefined ? '' : ` In ${row.unit}.`}${row.isInert ? ' No effect here.' : ''}`;
-      return `| \`${name}\`<br>\`${camelCase(name)}\` | ${defaultText(row.default)} | ${doc} Must be ${row.kind.expected}. | \`${environmentVariable(name)}\` |`;
+      return `| \`${name}\`<br>\`${camelCase(name)}\` | ${defaultText(row.default)} | ${doc} Must be ${row.kind.expected}. | \`${environmentVariable(name)}\` | ${row.flag === undefined ? '' : `\`${row.flag}\``} |`;
     });
-    return [`\n## ${title}\n`, '| setting | default | meaning | variable |', '| --- | --- | --- | --- |', ...rows].join(
-      '\n',
-    );
+    return [
+      `\n## ${title}\n`,
+      '| setting | default | meaning | variable | option |',
+      '| --- | --- | --- | --- | --- |',
+      ...rows,
+    ].join('\n');
   });
   if (left.size > 0) throw new Error(`settings in no section: ${[...left].join(', ')}`);
   return `${HEAD}${sections.join('\n')}\n`;

@@ -33,6 +33,8 @@ export interface Row<T> {
   readonly unit?: string;
   /** The environment variable; made from the name where it is not given. */
   readonly env?: string;
+  /** The option of the command line. */
+  readonly flag?: string;
   /** Read, checked and shown, but without meaning for Redis or this runtime. */
   readonly isInert?: true;
 }
@@ -40,6 +42,7 @@ export interface Row<T> {
 interface Extras {
   readonly unit?: string;
   readonly env?: string;
+  readonly flag?: string;
   readonly isInert?: true;
 }
 
@@ -58,13 +61,14 @@ export const SETTINGS = {
   enable_utc: row(flag, true, 'Dates in messages are UTC; false: local time of `timezone`.'),
   timezone: row(nullable(zone), null, 'Time zone of schedules and naive dates; null: UTC.'),
   imports: row(texts, [], 'Modules with tasks to load when a worker starts.'),
-  include: row(texts, [], 'More modules to load, besides imports.'),
+  include: row(texts, [], 'More modules to load, besides imports.', { flag: 'worker -I, --include (adds)' }),
 
   // Broker
   broker_url: row(
     urls,
     'redis://localhost:6379/0',
     'Where the broker is; several URLs are tried in turn. Celery: amqp.',
+    { flag: '-b, --broker' },
   ),
   broker_read_url: row(nullable(urls), null, 'Broker to consume from; null: broker_url.'),
   broker_write_url: row(nullable(urls), null, 'Broker to publish to; null: broker_url.'),
@@ -83,9 +87,9 @@ export const SETTINGS = {
   broker_connection_max_retries: row(nullable(count()), 100, 'Tries in a row before giving up; null or 0: for ever.'),
   broker_channel_error_retry: row(flag, false, 'Start the consumer again after a channel error.'),
   broker_failover_strategy: row(
-    choice('round-robin', 'shuffle'),
-    'round-robin',
-    'How the next of several broker URLs is chosen.',
+    nullable(choice('round-robin', 'shuffle')),
+    null,
+    'How the next of several broker URLs is chosen; null: round-robin.',
   ),
   broker_pool_limit: row(nullable(count()), 10, 'Connections of a publishing client; one is shared here.', INERT),
   broker_heartbeat: row(nullable(amount), 120, 'AMQP heartbeats.', INERT),
@@ -158,8 +162,14 @@ export const SETTINGS = {
   task_ignore_result: row(flag, false, 'Do not store results.'),
   task_store_errors_even_if_ignored: row(flag, false, 'Store failures also of tasks whose results are ignored.'),
   task_track_started: row(flag, false, 'Store STARTED when a task begins.'),
-  task_time_limit: row(nullable(amount), null, 'Hard time limit: a task still running is killed.', SECONDS),
-  task_soft_time_limit: row(nullable(amount), null, 'Soft time limit: a task still running is told to stop.', SECONDS),
+  task_time_limit: row(nullable(amount), null, 'Hard time limit: a task still running is killed.', {
+    ...SECONDS,
+    flag: 'worker --time-limit',
+  }),
+  task_soft_time_limit: row(nullable(amount), null, 'Soft time limit: a task still running is told to stop.', {
+    ...SECONDS,
+    flag: 'worker --soft-time-limit',
+  }),
   task_default_rate_limit: row(nullable(anything), null, 'Rate limit of tasks without one, as "10/m".'),
   task_annotations: row(nullable(anything), null, 'Overrides of task options, by task name or "*".'),
   task_send_sent_event: row(flag, false, 'Producers send task-sent events.'),
@@ -170,10 +180,16 @@ export const SETTINGS = {
   task_allow_error_cb_on_chord_header: row(flag, false, 'Error callbacks of a chord are set on its header tasks too.'),
 
   // Worker
-  worker_concurrency: row(nullable(count(1)), null, 'Tasks at once; null: as the pool has it.'),
-  worker_prefetch_multiplier: row(count(), 4, 'Messages held per slot; 0: no limit.'),
+  worker_concurrency: row(nullable(count(1)), null, 'Tasks at once; null: as the pool has it.', {
+    flag: 'worker -c, --concurrency',
+  }),
+  worker_prefetch_multiplier: row(count(), 4, 'Messages held per slot; 0: no limit.', {
+    flag: 'worker --prefetch-multiplier',
+  }),
   worker_eta_task_limit: row(nullable(count(1)), null, 'Most messages held, those that wait for their ETA included.'),
-  worker_disable_prefetch: row(flag, false, 'Take a message only when a slot is free.'),
+  worker_disable_prefetch: row(flag, false, 'Take a message only when a slot is free.', {
+    flag: 'worker --disable-prefetch',
+  }),
   worker_enable_prefetch_count_reduction: row(
     flag,
     true,
@@ -187,10 +203,13 @@ export const SETTINGS = {
   worker_deduplicate_successful_tasks: row(flag, false, 'A redelivered task that already succeeded is not run again.'),
   worker_disable_rate_limits: row(flag, false, 'Ignore rate limits.'),
   worker_enable_remote_control: row(flag, true, 'Listen to `celery inspect` and `celery control`.'),
-  worker_send_task_events: row(flag, false, 'Send task events (-E).'),
-  worker_max_tasks_per_child: row(nullable(count(1)), null, 'A child process is replaced after so many tasks.'),
+  worker_send_task_events: row(flag, false, 'Send task events (-E).', { flag: 'worker -E, --task-events' }),
+  worker_max_tasks_per_child: row(nullable(count(1)), null, 'A child process is replaced after so many tasks.', {
+    flag: 'worker --max-tasks-per-child',
+  }),
   worker_max_memory_per_child: row(nullable(count(1)), null, 'A child process is replaced when it takes more memory.', {
     unit: 'KiB',
+    flag: 'worker --max-memory-per-child',
   }),
   worker_lost_wait: row(
     amount,
@@ -199,7 +218,9 @@ export const SETTINGS = {
     SECONDS,
   ),
   worker_proc_alive_timeout: row(amount, 4, 'Time a child has to start.', SECONDS),
-  worker_pool: row(nullable(text), null, 'async, prefork, threads or solo; null: async. Celery: prefork.'),
+  worker_pool: row(nullable(text), null, 'async, prefork, threads or solo; null: async. Celery: prefork.', {
+    flag: 'worker -P, --pool',
+  }),
   worker_pool_putlocks: row(flag, true, 'Hand a task to a child only when it is free.', INERT),
   worker_pool_restarts: row(flag, false, 'Allow the remote command pool_restart.'),
   worker_autoscaler: row(text, 'celery.worker.autoscale:Autoscaler', 'Class of the autoscaler.', INERT),
@@ -209,21 +230,28 @@ export const SETTINGS = {
   worker_agent: row(nullable(text), null, 'Class of the agent.', INERT),
   worker_soft_shutdown_timeout: row(amount, 0, 'Time running tasks have before a cold shutdown.', SECONDS),
   worker_enable_soft_shutdown_on_idle: row(flag, false, 'Soft shutdown waits also when no task runs.'),
-  worker_state_db: row(nullable(text), null, 'File that keeps revoked ids and the clock.'),
+  worker_state_db: row(nullable(text), null, 'File that keeps revoked ids and the clock.', {
+    flag: 'worker -S, --statedb',
+  }),
   worker_logfile: row(
     nullable(text),
     null,
     'File the log goes to instead of the standard error; %n, %h as in node names.',
+    { flag: 'worker -f, --logfile' },
   ),
-  worker_pidfile: row(nullable(text), null, 'File that keeps the pid; a second worker with it does not start.'),
-  worker_uid: row(nullable(idText), null, 'User to become.'),
-  worker_gid: row(nullable(idText), null, 'Group to become.'),
-  worker_umask: row(nullable(idText), null, 'umask of the worker, octal with a leading 0.'),
-  worker_executable: row(nullable(text), null, 'Node.js that --detach starts.'),
+  worker_pidfile: row(nullable(text), null, 'File that keeps the pid; a second worker with it does not start.', {
+    flag: 'worker --pidfile',
+  }),
+  worker_uid: row(nullable(idText), null, 'User to become.', { flag: 'worker --uid' }),
+  worker_gid: row(nullable(idText), null, 'Group to become.', { flag: 'worker --gid' }),
+  worker_umask: row(nullable(idText), null, 'umask of the worker, octal with a leading 0.', { flag: 'worker --umask' }),
+  worker_executable: row(nullable(text), null, 'Node.js that --detach starts.', { flag: 'worker --executable' }),
   worker_direct: row(flag, false, 'Each worker has a queue of its own, `<nodename>.dq2`.'),
   worker_hijack_root_logger: row(flag, true, "Python's logging.", INERT),
-  worker_log_color: row(nullable(flag), null, 'Coloured log lines; null: on a terminal.'),
-  worker_log_format: row(text, '[%(asctime)s: %(levelname)s/%(processName)s] %(message)s', 'Log lines, or "json".'),
+  worker_log_color: row(nullable(flag), null, 'Coloured log lines; null: on a terminal.', { flag: '-C, --no-color' }),
+  worker_log_format: row(text, '[%(asctime)s: %(levelname)s/%(processName)s] %(message)s', 'Log lines, or "json".', {
+    flag: 'worker --log-format',
+  }),
   worker_task_log_format: row(
     text,
     '[%(asctime)s: %(levelname)s/%(processName)s] %(task_name)s[%(task_id)s]: %(message)s',
@@ -246,7 +274,9 @@ export const SETTINGS = {
   }),
 
   // Results
-  result_backend: row(nullable(text), null, 'Where results are kept; null or "disabled": nowhere.'),
+  result_backend: row(nullable(text), null, 'Where results are kept; null or "disabled": nowhere.', {
+    flag: '--result-backend',
+  }),
   result_backend_transport_options: row(
     dict,
     NOTHING,

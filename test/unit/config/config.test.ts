@@ -24,7 +24,13 @@ describe('names', () => {
 
   test('the type of each setting follows from the table', () => {
     const config = resolveConfig();
-    const typed: [boolean, number | null, readonly string[], string | readonly string[], 'round-robin' | 'shuffle'] = [
+    const typed: [
+      boolean,
+      number | null,
+      readonly string[],
+      string | readonly string[],
+      'round-robin' | 'shuffle' | null,
+    ] = [
       config.taskAcksLate,
       config.resultExpires,
       config.acceptContent,
