@@ -22,6 +22,7 @@ import { becomeUser } from './privileges.ts';
 import { keepOriginals, redirectToLog, type Originals } from './redirect.ts';
 import { directoryOf, RELOADED, runReloading } from './reload.ts';
 import { stopOnSignals } from './shutdown.ts';
+import { guardStrayErrors } from './stray-errors.ts';
 import { poolOf, settingsOf, type PoolName, type SettingFlags } from './worker-settings.ts';
 
 export const LEVELS = ['debug', 'info', 'warning', 'error', 'critical', 'fatal'] as const;
@@ -105,6 +106,7 @@ async function serve({ app, flags, pool, nodename, logger, originals }: Serving)
     config.workerStateDb === null
       ? null
       : new StateDb(nodeFormat(config.workerStateDb, nodename), worker.state.revoked, logger);
+  guardStrayErrors(logger);
   const { failed } = stopOnSignals({
     worker,
     softTimeoutSeconds: config.workerSoftShutdownTimeout,
