@@ -20,6 +20,7 @@ const redis = openRedis(data.connection.target, {
   backoff: { startMs: 0, stepMs: 500, maxMs: 2000, jitter: 0.25 },
 });
 let lease = data.lease;
+let isStopped = false;
 let inTrouble = false;
 let lastBeat = Atomics.load(beat, 0);
 let lastBeatAt = Date.now();
@@ -74,10 +75,11 @@ function watchLoop(): void {
 async function tick(): Promise<void> {
   watchLoop();
   await renew();
-  timer = setTimeout(() => void tick(), intervalSeconds * 1000);
+  if (!isStopped) timer = setTimeout(() => void tick(), intervalSeconds * 1000);
 }
 
 async function stop(): Promise<void> {
+  isStopped = true;
   clearTimeout(timer);
   await redis.close();
   report({ kind: 'stopped' });
@@ -91,5 +93,10 @@ parentPort?.on('message', (order: LeaseOrder) => {
 
 // A beat that stalls between renewals is seen within a second, not within a whole interval.
 setInterval(watchLoop, 1000).unref();
-await redis.connect();
-await tick();
+try {
+  await redis.connect();
+  await tick();
+} catch (error) {
+  // A worker that is stopped as soon as it has started closes the connection that is being made.
+  if (!isStopped) throw error;
+}
