@@ -187,8 +187,8 @@ export class Celeriac {
   }
 
   async #loadTasks(): Promise<void> {
-    const { imports, include } = this.config;
-    for (const module of [...imports, ...include]) await loadModule(module, process.cwd());
+    const modules = [...this.config.imports, ...this.config.include];
+    for (const module of modules) await loadModule(module, process.cwd());
     for (const { path, from } of this.#modules) await loadModules(path, from ?? process.cwd());
   }
 

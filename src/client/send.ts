@@ -118,6 +118,12 @@ export class Sender {
       replyTo: options.replyTo ?? REPLY_TO,
     });
     const serializer = options.serializer ?? config.taskSerializer;
+    if (sender?.isCapturing === true) {
+      encodePayload(message.body, serializer);
+      const { args = [], kwargs = {}, ...rest } = options;
+      sender.captureSend({ id, name: taskName, args, kwargs, options: rest });
+      return id;
+    }
     await this.publish(message, {
       ...options,
       ...(priority === undefined ? {} : { priority }),

@@ -45,6 +45,11 @@ export class Task<Args extends readonly unknown[] = readonly unknown[], Result =
     return this.definition.name;
   }
 
+  /** The app that it was registered with. */
+  get app(): unknown {
+    return this.#ports.runtime.app;
+  }
+
   /** Sends the task with these arguments. The one object of a task with a schema travels as keyword arguments. */
   delay(...args: Args): Promise<AsyncResult<Result>> {
     if (this.definition.kind === 'schema' && isRecord(args[0])) return this.applyAsync({ kwargs: args[0] });

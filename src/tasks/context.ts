@@ -34,6 +34,18 @@ export interface TaskRuntime<App = unknown> {
   assertStorable(request: TaskRequest, value: unknown): void;
   /** Sends an event; `fields` include the uuid. */
   sendEvent(type: string, fields: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Where given, it takes what the run sends, in place of the broker: for tests. */
+  captureSend?(sent: SentTask): void;
+}
+
+/** A task that a run has sent. */
+export interface SentTask {
+  readonly id: string;
+  readonly name: string;
+  readonly args: readonly unknown[];
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  /** What else it was sent with: queue, countdown ... */
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 /** What a context knows of its task type. */
@@ -144,6 +156,15 @@ export class TaskContext<App = unknown> {
   /** What the run has borrowed, for those who end the run; undefined when it has asked for nothing. */
   get resources(): RunResources<TaskContext<App>> | undefined {
     return this.#resources;
+  }
+
+  /** Whether what the run sends goes to {@link captureSend} and to no broker. */
+  get isCapturing(): boolean {
+    return this.#runtime.captureSend !== undefined;
+  }
+
+  captureSend(sent: SentTask): void {
+    this.#runtime.captureSend?.(sent);
   }
 
   /** @throws EncodeError when a value cannot be stored as the run's result. */
