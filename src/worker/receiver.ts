@@ -107,7 +107,7 @@ export class Receiver {
       throw new InvalidTaskError(`invalid task header: expected a name, not ${name === null ? 'null' : typeof name}`);
     if (typeof id !== 'string' || id === '')
       throw new InvalidTaskError(`task message has no id to answer under; its task ${pyRepr(name)} is not registered`);
-    const task = String(name);
+    const task = typeof name === 'string' ? name : pyRepr(name);
     const identity = { id, task, group: textOrNull(group), parentId: textOrNull(parentId) };
     return this.#options.refuseUnknown(delivery, identity, new NotRegisteredError(task));
   }
