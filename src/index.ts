@@ -24,6 +24,7 @@ export {
   ValidationError,
   WorkerShutdownError,
 } from './errors.ts';
+export { createLogger, type Logger, type LogFields, type LogOptions } from './log.ts';
 export { PythonError, TaskError, type WireException } from './protocol/exceptions.ts';
 export { DateTime, Decimal, PlainDate, PlainTime, Uuid } from './protocol/typed-values.ts';
 export type { ConnectOptions, Receiver, Signal, SignalPayload } from './signals/signal.ts';

@@ -15,6 +15,7 @@ import { banner } from './banner.ts';
 import { withBroker } from './broker.ts';
 import { detach } from './detach.ts';
 import { CommandError, EX_FAILURE, EX_OK, EX_USAGE } from './exit-codes.ts';
+import { setUpLogging } from './logging-signals.ts';
 import { umask } from './options.ts';
 import { acquirePidfile } from './pidfile.ts';
 import { pluralize } from './printing.ts';
@@ -75,7 +76,15 @@ export async function runWorker(extra: readonly string[], _parsed: WorkerFlags, 
   });
   const lock = pidfile === undefined ? null : acquirePidfile(pidfile);
   process.on('exit', () => lock?.release());
-  const logger = createWorkerLogger(config, flags, logfile, originals);
+  const logger = await setUpLogging(
+    {
+      loglevel: flags.loglevel,
+      logfile: logfile ?? null,
+      format: config.workerLogFormat,
+      colorize: flags.color && config.workerLogColor !== false,
+    },
+    () => createWorkerLogger(config, flags, logfile, originals),
+  );
   app.configure({ logger });
   await loadIncludes(app, flags.include);
   await serve({ app, flags, pool, nodename, logger, originals });

@@ -71,7 +71,7 @@ export async function startWorker(
 /** A Python worker, ready. */
 export async function startPythonWorker(
   urls: Urls,
-  options: { args?: readonly string[]; settings?: Record<string, unknown>; app?: string } = {},
+  options: { args?: readonly string[]; settings?: Record<string, unknown>; app?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<RunningWorker> {
   const python = findPython() as string;
   const args = [
@@ -91,6 +91,7 @@ export async function startPythonWorker(
   const env = environment(urls, {
     PYTHONPATH: pythonFolder,
     INTEROP_PY_SETTINGS: JSON.stringify(options.settings ?? {}),
+    ...options.env,
   });
   return launch(python, args, env, / ready\./);
 }
