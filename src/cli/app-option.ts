@@ -42,11 +42,10 @@ export async function appOf(command: Command, cli: Settings = {}, needs: AppNeed
   return found;
 }
 
-/** What the settings `imports` and `include`, and -I, name: modules that register tasks. */
+/** What the settings `imports` and `include`, autodiscovery, and -I name: modules that register tasks. */
 export async function loadIncludes(app: Celeriac, more: readonly string[] = []): Promise<void> {
-  for (const module of new Set([...app.config.imports, ...app.config.include, ...more])) {
-    await loadModule(module, process.cwd());
-  }
+  await app.loadTasks();
+  for (const module of more) await loadModule(module, process.cwd());
 }
 
 async function find(spec: string | undefined, isRequired: boolean): Promise<CommandApp> {

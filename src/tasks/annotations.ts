@@ -28,7 +28,7 @@ export function annotated(definition: TaskDefinition, setting: unknown): TaskDef
   const overrides = { ...pick(entries, definition.name), ...pick(entries, '*') };
   if (Object.keys(overrides).length === 0) return definition;
   const options = resolveTaskOptions(definition.name, { ...definition.options, ...overrides });
-  const hooks = Object.freeze({ ...definition.hooks, ...collectHooks(options, null) });
+  const hooks = Object.freeze({ ...definition.hooks, ...collectHooks(definition.name, options, null) });
   return Object.freeze({ ...definition, options, hooks, hasEndHooks: hasEndHooks(hooks) });
 }
 

@@ -10,6 +10,7 @@
  * the hooks is left out, the task fails with that error (a stored SUCCESS stays), and onFailure is told of it.
  * Differs from Celery: an onFailure that throws then too is logged; there it ends a worker of pool solo.
  */
+import { ConfigError } from '../errors.ts';
 import { type ErrorIdentity } from '../protocol/error-identity.ts';
 import { runAsCurrent, type TaskContext } from './context.ts';
 import { describeError, isOneOf, tracebackOf, type ErrorKind } from './failure.ts';
@@ -48,15 +49,21 @@ export interface HookFailure {
 /** The hooks of a type that has none. */
 export const noHooks: TaskHooks = Object.freeze({});
 
-/** A task's hooks: those of its options, else the methods of its class. */
-export function collectHooks(options: TaskHooks, instance: object | null): TaskHooks {
+/** A task's hooks: those of its options, else the methods of its class. @throws ConfigError for a member that is none. */
+export function collectHooks(taskName: string, options: TaskHooks, instance: object | null): TaskHooks {
   const hooks: Record<string, unknown> = {};
   for (const name of hookNames) {
-    const method: unknown = instance === null ? undefined : Reflect.get(instance, name);
-    const hook = options[name] ?? (typeof method === 'function' ? (method.bind(instance) as unknown) : undefined);
+    const hook: unknown = options[name] ?? methodOf(taskName, instance, name);
     if (hook !== undefined) hooks[name] = hook;
   }
   return Object.keys(hooks).length === 0 ? noHooks : Object.freeze(hooks as TaskHooks);
+}
+
+function methodOf(taskName: string, instance: object | null, name: string): unknown {
+  const method: unknown = instance === null ? undefined : Reflect.get(instance, name);
+  if (method === undefined) return undefined;
+  if (typeof method === 'function') return method.bind(instance) as unknown;
+  throw new ConfigError(`task "${taskName}": the member ${name} of its class must be a method, not ${typeof method}`);
 }
 
 /** Whether something is to be called after the result is stored. */

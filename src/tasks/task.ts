@@ -59,7 +59,7 @@ export function defineTask(name: unknown, options: unknown, handler: unknown): T
   // Python's messages name a method with its class.
   const functionName =
     instance === null ? pythonName(name, method.name) : `${instance.constructor.name || 'Object'}.${method.name}`;
-  const hooks = collectHooks(resolved, instance);
+  const hooks = collectHooks(name, resolved, instance);
   const call: typeof method = instance === null ? method : method.bind(instance);
   const shared = {
     name,

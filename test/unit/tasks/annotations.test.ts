@@ -29,6 +29,26 @@ describe('task_annotations', () => {
     expect(Object.fromEntries(Object.keys(expected).map((name) => [name, options[name as never]]))).toEqual(expected);
   });
 
+  test('a hook takes the place of that one, the others of the class stay', () => {
+    class Job {
+      run(): number {
+        return 1;
+      }
+      onSuccess(): string {
+        return 'of the class';
+      }
+      onFailure(): string {
+        return 'of the class';
+      }
+    }
+    const { hooks, hasEndHooks } = annotated(defineTask('a', {}, Job), { a: { on_failure: () => 'of the settings' } });
+    expect([hooks.onSuccess?.(null as never, 1), hooks.onFailure?.(null as never, 1), hasEndHooks]).toEqual([
+      'of the class',
+      'of the settings',
+      true,
+    ]);
+  });
+
   test('a task nobody speaks of stays as it is', () => {
     expect(annotated(task, { b: { rate_limit: '1/s' } })).toBe(task);
     expect(annotated(task, null)).toBe(task);

@@ -128,6 +128,11 @@ describe('a class as handler', () => {
       },
       /Needy cannot be constructed without arguments \(TypeError: needs a url\); give an instance/,
     ],
+    [
+      'a hook that is no method',
+      { run: () => 1, onSuccess: 5 },
+      /the member onSuccess of its class must be a method, not number/,
+    ],
     ['an object without run', {}, /needs a function, a class with a method run, or such an object/],
     ['nothing', undefined, /needs a function/],
   ])('%s is refused', (_what, handler, message) => {
