@@ -8,13 +8,13 @@ const VALUES = `
   AsyncResult BackendError Broadcast BrokerConnectionError Celeriac CeleriacError Checkpoint ConfigError
   ContentDisallowedError DateTime Decimal DecodeError EagerResult EncodeError Ignore IllegalStateError InvalidTaskError MaxRetriesExceededError
   NotRegisteredError PlainDate PlainTime PythonError Reject Retry SoftTimeLimitExceeded Task TaskContext TaskError TaskHandler
-  TaskRevokedError TimeLimitExceeded TimeoutError Uuid ValidationError WorkerShutdownError currentTask defineResource
-  findCurrentTask
+  TaskRevokedError TimeLimitExceeded TimeoutError Uuid ValidationError WorkerShutdownError createLogger currentTask
+  defineResource findCurrentTask
   signals
 `;
 
 const TYPES = `
-  ApplyOptions ConnectOptions EagerApplyOptions ExchangeOptions ExchangeType GetOptions QueueOptions Receiver Resource RetryOptions SendOptions
+  ApplyOptions ConnectOptions EagerApplyOptions ExchangeOptions ExchangeType GetOptions LogFields LogOptions Logger QueueOptions Receiver Resource RetryOptions SendOptions
   Signal SignalPayload TaskHooks TaskLogger TaskOptions TaskRequest WireException WorkerInstance
 `;
 
