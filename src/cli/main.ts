@@ -49,20 +49,23 @@ export function createProgram(): Command {
 }
 
 function endWithCelerysCodes(command: Command): void {
+  // As in Celery no command at all is a question, not a mistake.
+  const isQuestion = command.parent === null;
+  command.configureOutput({
+    writeErr: (text) => (isQuestion && text.startsWith('Usage:') ? process.stdout : process.stderr).write(text),
+  });
   command.exitOverride((error) => {
     if (/'(-A|--app)'/u.test(error.message)) {
       process.stderr.write(`-A is a global option: celeriac -A <module> ${command.name()} ...\n`);
     }
-    process.exit(error.exitCode === 0 ? EX_OK : EX_USAGE);
+    const isDone = error.exitCode === 0 || (isQuestion && error.code === 'commander.help');
+    process.exit(isDone ? EX_OK : EX_USAGE);
   });
   for (const child of command.commands) endWithCelerysCodes(child);
 }
 
 try {
-  const program = createProgram();
-  // As Celery: no command is a question, not a mistake.
-  if (process.argv.length <= 2) program.outputHelp();
-  else await program.parseAsync();
+  await createProgram().parseAsync();
 } catch (error) {
   // What the user can mend needs no stack.
   const text =

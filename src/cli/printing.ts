@@ -9,8 +9,9 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? String(item) : item)));
 }
 
+/** click prints None as an empty line. */
 export function printValue(value: unknown): void {
-  print(pyStr([value]));
+  print(value === null || value === undefined ? '' : pyStr([value]));
 }
 
 /** `1 message`, `2 messages`. Celery: utils/text.py pluralize. */
