@@ -72,15 +72,28 @@ export class Settlement {
    * run is over, and another one would end the same way. Rejects only when that can't be done either.
    */
   async settle(request: Request, outcome: Outcome): Promise<void> {
+    const { logger } = this.#ports;
     try {
-      await this.#carryOut(request, outcome);
+      // One promise fewer for the most frequent outcome.
+      if (outcome.kind !== 'success') {
+        await this.#settleOther(request, outcome);
+        return;
+      }
+      try {
+        await this.#store(request, { state: 'SUCCESS', result: outcome.value, children: outcome.children });
+      } catch (error) {
+        await this.#failUnstorable(request, error);
+        return;
+      }
+      const { definition, deduplicates } = request.type;
+      if (hasEnd(definition) && (await this.#failsByHook(request, outcome))) return;
+      if (!request.isAcknowledged) await this.#endLate(request, 'ack');
+      if (deduplicates) this.#ports.successful.add(request.id);
+      this.#logSuccess(request, outcome);
     } catch (error) {
       const text = exceptionRepr(toWireException(error));
-      this.#ports.logger.critical(
-        sentences.taskInternalError(request.name, request.id, text, stackOf(error)),
-        fields(request),
-      );
-      announceInternalError(request, error, this.#ports.logger);
+      logger.critical(sentences.taskInternalError(request.name, request.id, text, stackOf(error)), fields(request));
+      announceInternalError(request, error, logger);
       await this.#endLate(request, 'drop');
     } finally {
       // Whoever was told of the start of a run is told of its end, whatever came of it.
@@ -89,21 +102,9 @@ export class Settlement {
     }
   }
 
-  async #carryOut(request: Request, outcome: Outcome): Promise<void> {
+  async #settleOther(request: Request, outcome: Exclude<Outcome, SuccessOutcome>): Promise<void> {
     const { logger } = this.#ports;
     switch (outcome.kind) {
-      case 'success': {
-        try {
-          await this.#store(request, { state: 'SUCCESS', result: outcome.value, children: outcome.children });
-        } catch (error) {
-          return this.#failUnstorable(request, error);
-        }
-        if (hasEnd(request.type.definition) && (await this.#failsByHook(request, outcome))) return;
-        if (!request.isAcknowledged) await this.#endLate(request, 'ack');
-        if (request.type.deduplicates) this.#ports.successful.add(request.id);
-        this.#logSuccess(request, outcome);
-        return;
-      }
       case 'failure':
         return this.#fail(request, { ...outcome, exception: toWire(outcome.exception) });
       case 'retry':

@@ -5,7 +5,7 @@
  *   new -start()-> running -stop('warm')-> finishing -all has ended-----> stopped
  *                          -stop('soft')-> finishing -all ended, or time-> stopped    worker_soft_shutdown_timeout
  *                          -stop('cold')------------------------------> stopped
- *                                          finishing -stop('cold')----> stopped
+ *                                          finishing -stop('cold')----> stopped       and after stop('soft'), its time
  *
  * Whatever waits for a slot or its rate is put back at once. What still runs when it ends cold is told so by its signal, its
  * outcome is ignored, and where it acknowledges late its message is put back.
@@ -89,8 +89,8 @@ export class Worker {
   #receiver: Receiver | undefined;
   #pidbox: Pidbox | undefined;
   #stopping: Promise<void> | undefined;
-  /** Resolved by a cold stop. */
-  readonly #hurry = deferred<undefined>();
+  /** Resolved when a stop is no longer to wait: it is cold, or the time of a soft one is over. */
+  readonly #hurry = deferred<unknown>();
 
   constructor(app: Celeriac, options: WorkerOptions) {
     this.#app = app;
@@ -143,12 +143,14 @@ export class Worker {
   }
 
   /**
-   * Idempotent: a second call waits for the first, a cold one cuts the waiting of a warm one short.
+   * Idempotent: a second call waits for the first, a harder one cuts the waiting of the first short.
    *
    * @param sig - the process signal that asked for it, for receivers of workerShuttingDown.
    */
   stop(mode: StopMode = 'warm', sig: NodeJS.Signals | null = null): Promise<void> {
     if (mode === 'cold') this.#hurry.resolve(undefined);
+    if (mode === 'soft')
+      void sleep(this.#config.workerSoftShutdownTimeout * 1000).then(() => this.#hurry.resolve(undefined));
     this.#stopping ??= this.#stop(mode, sig);
     return this.#stopping;
   }
@@ -192,8 +194,7 @@ export class Worker {
     await this.#channel.stopTaking();
     const finished = this.#dispatcher.stop().then(() => this.#background.idle());
     await this.#putBackWaiting();
-    if (mode === 'soft') await this.#within(this.#config.workerSoftShutdownTimeout, finished);
-    if (mode === 'warm') await Promise.race([finished, this.#hurry.promise]);
+    if (mode !== 'cold') await Promise.race([finished, this.#hurry.promise]);
     await this.#endRunning();
     // What was still being read when the rest was put back.
     await this.#putBackWaiting();
@@ -202,12 +203,6 @@ export class Worker {
     await announceLife('workerShutdown', this, this.#logger);
     await this.#releasers.release();
     await this.#app.close();
-  }
-
-  async #within(seconds: number, finished: Promise<void>): Promise<void> {
-    const over = new AbortController();
-    await Promise.race([finished, this.#hurry.promise, sleep(seconds * 1000, over.signal)]);
-    over.abort();
   }
 
   async #putBackWaiting(): Promise<void> {
