@@ -134,7 +134,7 @@ async function retried(pair: Pair): Promise<Attempt> {
           return true;
         },
       }) as unknown as Producer,
-    bindings: () => ({ declare: async () => undefined }) as unknown as Bindings,
+    bindings: () => ({ isDeclared: () => true }) as unknown as Bindings,
     logger: () => keepingLogger(),
   });
   const outcome = { kind: 'retry', plan: planOf(pair), cause: null, message: '', traceback: null, runtimeSeconds: 0 };

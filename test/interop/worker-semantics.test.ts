@@ -188,11 +188,11 @@ out([call('s.soft', False), call('s.soft', True), call('s.soft_checkpoint'), cal
   test('the hard limit fails the task at once; what its handler does later changes nothing, and is reported', async () => {
     const answer = (await ask(`
 start = time.time()
-value = call('s.hard', 1.2, task_id='h1')
+value = call('s.hard', 4, task_id='h1')
 out([value, time.time() - start])`)) as [unknown, number];
     expect(answer[0]).toEqual(['FAILURE', ['TimeLimitExceeded', [0.4]]]);
-    expect(answer[1]).toBeLessThan(1.2);
-    await until('the report', () => /Task s\.hard\[h1\] ran on for 0\.\d+s after its hard/.test(worker.output()));
+    expect(answer[1]).toBeLessThan(4);
+    await until('the report', () => /Task s\.hard\[h1\] ran on for 3\.\d+s after its hard/.test(worker.output()));
     expect(await stored('h1')).toMatchObject({
       status: 'FAILURE',
       result: { exc_type: 'TimeLimitExceeded', exc_message: [0.4], exc_module: 'billiard.exceptions' },
@@ -395,9 +395,10 @@ describe('stopping', () => {
 send('s.until_aborted', ${JSON.stringify(file)}, task_id='u1')
 send('s.sleep', 60, task_id='early')
 for n in range(8): send('s.mark', ${JSON.stringify(file)}, 'waits', task_id=f'w{n}')`);
-    await until('both to run, and two to wait', async () => read(file).length === 1 && (await held()) === 3);
+    await until('both to run', () => read(file).length === 1 && worker.output().includes('s.sleep[early] received'));
     worker.child.kill('SIGTERM');
-    await until('warm', () => worker.output().includes('Restoring 2 unacknowledged message(s)'));
+    await until('warm', () => worker.output().includes('Warm shutdown'));
+    await until('only what runs to be held', async () => (await held()) === 1);
     expect(worker.child.exitCode).toBeNull();
     const began = Date.now();
     worker.child.kill('SIGQUIT');
@@ -411,4 +412,33 @@ for n in range(8): send('s.mark', ${JSON.stringify(file)}, 'waits', task_id=f'w{
     expect(ids.toReversed()).toEqual(['u1', ...Array.from({ length: 8 }, (_, n) => `w${n}`)]);
     expect(await stored('u1')).toEqual({});
   });
+
+  test('soft: what runs gets worker_soft_shutdown_timeout, then it ends as a cold one, also after a warm one', async () => {
+    const worker = await start({ worker_soft_shutdown_timeout: 1.5 });
+    const file = marks();
+    await ask(`
+send('s.until_aborted', ${JSON.stringify(file)}, task_id='long')
+send('s.sleep', 1, task_id='short')`);
+    await until('the long one to run', () => read(file).length === 1);
+    worker.child.kill('SIGTERM');
+    await until('the stop', () => worker.output().includes('Warm shutdown'));
+    const began = Date.now();
+    worker.child.kill('SIGQUIT');
+    await until('its end', () => worker.child.exitCode !== null);
+    expect(Date.now() - began).toBeGreaterThan(1400);
+    expect(Date.now() - began).toBeLessThan(6000);
+    expect(await stored('short')).toMatchObject({ status: 'SUCCESS' });
+    expect(read(file)).toEqual(['started', 'WorkerShutdownError']);
+    expect([await held(), await redis.command('LLEN', 'celery')]).toEqual([0, 1]);
+  });
+});
+
+test('task_inherit_parent_priority gives what a task sends its priority, unless it has one', async () => {
+  const worker = await start({ task_inherit_parent_priority: true });
+  const priorities = await ask(`
+result = send('s.parent', priority=6)
+result.get(timeout=10)
+out([child.get(timeout=10)[2] for child in result.children])`);
+  expect(priorities).toEqual([3, 6]);
+  expect(await worker.stop()).toBe(0);
 });
