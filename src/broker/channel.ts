@@ -13,7 +13,7 @@ import { openSubscriber } from '../redis/subscriber.ts';
 import type { RedisTarget } from '../redis/url.ts';
 import { periodic } from '../util/periodic.ts';
 import { Bindings } from './bindings.ts';
-import { LONGEST_WAIT_MS } from './blocking-waits.ts';
+import { LONGEST_POP_MS } from './blocking-waits.ts';
 import type { Delivery } from './delivery.ts';
 import { EntryReader } from './entries.ts';
 import { FanoutConsumer, isBroadcastQueue } from './fanout-consumer.ts';
@@ -317,7 +317,7 @@ export class Channel {
     return new Fetcher(
       {
         redis: this.redis,
-        openBlocking: () => openRedis(target, { ...connection, resend: false, longestBlockMs: LONGEST_WAIT_MS }),
+        openBlocking: () => openRedis(target, { ...connection, resend: false, longestBlockMs: LONGEST_POP_MS }),
         keys,
         logger,
         sources: this.#sources,

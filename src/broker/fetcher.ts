@@ -12,7 +12,7 @@ import { LastingTrouble } from '../util/lasting-trouble.ts';
 import { Nudge } from '../util/nudge.ts';
 import { sleep } from '../util/sleep.ts';
 import { AsideCheck } from './aside-check.ts';
-import { BlockingWaits } from './blocking-waits.ts';
+import { BlockingWaits, popMs } from './blocking-waits.ts';
 import { Delivery } from './delivery.ts';
 import type { BrokerKeys } from './keys.ts';
 import { explainRefusal } from './refusals.ts';
@@ -74,7 +74,13 @@ export class Fetcher {
     this.#unacked = unacked;
     this.#trouble = new LastingTrouble(options.logger);
     const { redis, keys, logger, openBlocking, maxMessageBytes, quarantineMaxLength } = options;
-    this.#waits = new BlockingWaits({ logger, open: openBlocking, commands: redis, nudge: this.#nudge });
+    this.#waits = new BlockingWaits({
+      logger,
+      inboxOf: this.#inboxOf,
+      open: openBlocking,
+      commands: redis,
+      nudge: this.#nudge,
+    });
     this.#aside = new AsideCheck({ redis, keys, logger, maxMessageBytes, quarantineMaxLength });
     redis.on('ready', () => {
       this.#mustReconcile = true;
@@ -158,8 +164,11 @@ export class Fetcher {
     const taken = await this.#take(demand);
     // Fewer than there are slots for: the queues are empty.
     if (taken < demand.free) {
-      const idleMs = Math.max(0, this.#dueAt - Date.now());
-      await this.#waits.wait(this.#options.sources.watched(), this.#inboxOf, idleMs, demand.free - taken);
+      const { sources } = this.#options;
+      const watched = sources.watched();
+      // Lists that nothing blocks on must be looked at.
+      const longestMs = watched.length === sources.lists.length ? Infinity : popMs();
+      await this.#waits.wait(watched, Math.min(this.#dueAt - Date.now(), longestMs), demand.free - taken);
     } else if (taken === 0) {
       // Only room to look ahead, and the queue is not long: something must change first.
       await this.#waitForDemand(1000);
@@ -175,8 +184,7 @@ export class Fetcher {
   async #take(demand: Demand): Promise<number> {
     const { redis, keys, sources, maxBytesPerTake } = this.#options;
     const { instance } = this.#unacked;
-    const landed = [...this.#waits.landed];
-    this.#waits.landed.clear();
+    const landed = await this.#ownLanded();
     const lists = sources.withInboxes(landed);
     const reply = await redis.run(
       TAKE,
@@ -210,6 +218,16 @@ export class Fetcher {
     // More landed than there are slots: nobody saw these, they go back unmarked.
     if (landed.length > demand.free) await this.#giveBack(landed);
     return deliveries.length + (setAside > 0 ? await this.#admit() : 0);
+  }
+
+  /** Inboxes to take from. What landed in one of an earlier instance goes back to its list: it is not ours to hold. */
+  async #ownLanded(): Promise<[inbox: string, list: string][]> {
+    const own: [inbox: string, list: string][] = [];
+    const others: [inbox: string, list: string][] = [];
+    for (const pair of this.#waits.landed) (pair[0] === this.#inboxOf(pair[1]) ? own : others).push(pair);
+    this.#waits.landed.clear();
+    if (others.length > 0) await this.#giveBack(others);
+    return own;
   }
 
   /** The full check of what Lua set aside. */

@@ -58,7 +58,7 @@ test(`${KILLS} SIGKILLs at random instants under load lose nothing; the survivor
   const start = (): Promise<RunningWorker> =>
     startWorker({ broker: url }, { args: ['-c', '20', '-l', 'error'], settings, awaitReady: false });
   const lines: string[] = [];
-  const survivor = await startWorker({ broker: url }, { args: ['-c', '2', '-l', 'warning'], settings });
+  const survivor = await startWorker({ broker: url }, { args: ['-c', '2'], settings });
   let victims = await Promise.all([start(), start(), start()]);
   for (let kills = 0; kills < KILLS;) {
     lines.push(...(await sendMarks(lines.length, 30, 0.02)));

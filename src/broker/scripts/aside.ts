@@ -46,7 +46,7 @@ return moved
 };
 
 /**
- * Gives back what lies in an inbox: to the front of its list, unmarked, since nobody saw it.
+ * Gives back what lies in an inbox: to the front of its list, in the order it came, unmarked, since nobody saw it.
  *
  * KEYS  pairs: inbox, list    Returns how many messages went back.
  */
@@ -55,7 +55,7 @@ export const GIVE_BACK: Script = {
   lua: `
 local moved = 0
 for i = 1, #KEYS, 2 do
-  while redis.call('LMOVE', KEYS[i], KEYS[i + 1], 'RIGHT', 'RIGHT') do moved = moved + 1 end
+  while redis.call('LMOVE', KEYS[i], KEYS[i + 1], 'LEFT', 'RIGHT') do moved = moved + 1 end
 end
 return moved
 `,
