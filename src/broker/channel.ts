@@ -58,6 +58,9 @@ export interface ChannelOptions {
 
 /** Bytes after which one call pops no more. */
 const MAX_BYTES_PER_TAKE = 8_388_608;
+/** Messages for later take no slot: what bounds them is that no more are taken while so many are being parked. */
+const MAX_PARKING = 1000;
+const NO_DEMAND: Demand = { free: 0, room: 0, ahead: 0 };
 
 export class Channel {
   readonly redis: RedisPort;
@@ -277,6 +280,7 @@ export class Channel {
       quarantineMaxLength,
       onEnded: (field, ours) => {
         this.#fetcher?.forget(field, instance);
+        this.#fetcher?.changed();
         if (!ours) logger.warn(`Lease lost: message ${field} was restored by somebody else and is not touched`);
       },
     });
@@ -321,7 +325,7 @@ export class Channel {
         keys,
         logger,
         sources: this.#sources,
-        demand,
+        demand: () => (this.#unacked.parking < MAX_PARKING ? demand() : NO_DEMAND),
         deliver: (deliveries) => this.#deliver(deliveries),
         maxBytesPerTake: MAX_BYTES_PER_TAKE,
         maxMessageBytes,

@@ -23,14 +23,17 @@ export class Delivery {
   readonly queue: string;
   /** The envelope as it came, undecoded. */
   readonly raw: string;
+  /** It was parked, and its time has come by Redis' clock, whatever ours says. */
+  readonly isDue: boolean;
   readonly #holder: Holder;
   #settled: string | undefined;
 
-  constructor(holder: Holder, field: string, queue: string, raw: string) {
+  constructor(holder: Holder, field: string, queue: string, raw: string, isDue = false) {
     this.#holder = holder;
     this.field = field;
     this.queue = queue;
     this.raw = raw;
+    this.isDue = isDue;
   }
 
   get isSettled(): boolean {

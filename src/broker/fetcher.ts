@@ -257,7 +257,7 @@ export class Fetcher {
     const deliveries: Delivery[] = [];
     for (let i = 0; i < taken.length; i += 3) {
       const { raw } = parseEntry(taken[i + 2] as string);
-      deliveries.push(this.#receive(taken[i + 1] as string, queues[(taken[i] as number) - 1] as string, raw));
+      deliveries.push(this.#receive(taken[i + 1] as string, queues[(taken[i] as number) - 1] as string, raw, true));
     }
     if (deliveries.length > 0) this.#options.deliver(deliveries);
     return deliveries.length;
@@ -285,8 +285,8 @@ export class Fetcher {
     await this.#admit();
   }
 
-  #receive(field: string, queue: string, raw: string): Delivery {
-    const delivery = new Delivery(this.#unacked, field, queue, raw);
+  #receive(field: string, queue: string, raw: string, isDue = false): Delivery {
+    const delivery = new Delivery(this.#unacked, field, queue, raw, isDue);
     this.#inHand.set(field, delivery);
     return delivery;
   }

@@ -10,7 +10,7 @@ import { OTHER_CONSUMERS } from './scripts/lease.ts';
 import { NOT_KEPT } from './scripts/once.ts';
 import { PUT_BACK } from './scripts/settle.ts';
 
-const CHUNK = 200;
+const CHUNK = 500;
 
 export class Schedule {
   readonly #redis: RedisPort;

@@ -41,6 +41,7 @@ export class Unacked {
   readonly #onEnded: (field: string, ours: boolean) => void;
   readonly #acks: Batcher<string, boolean>;
   readonly #parkings: Batcher<Parking, boolean>;
+  #parking = 0;
 
   constructor({ redis, keys, entries, logger, instance, quarantineMaxLength, onEnded }: UnackedOptions) {
     this.#onEnded = onEnded;
@@ -59,9 +60,19 @@ export class Unacked {
     return this.#acks.add(field);
   }
 
+  /** How many messages are on their way into the schedule. */
+  get parking(): number {
+    return this.#parking;
+  }
+
   /** Hands the message to the schedule of `queue` until `etaSeconds` (unix time). False: the lease was lost. */
-  park(field: string, queue: string, etaSeconds: number): Promise<boolean> {
-    return this.#parkings.add({ field, queue, etaSeconds });
+  async park(field: string, queue: string, etaSeconds: number): Promise<boolean> {
+    this.#parking += 1;
+    try {
+      return await this.#parkings.add({ field, queue, etaSeconds });
+    } finally {
+      this.#parking -= 1;
+    }
   }
 
   /** Keeps the message's bytes in the quarantine. False: the lease was lost. */

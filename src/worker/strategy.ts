@@ -52,7 +52,8 @@ export function createStrategy(type: TaskType, ports: StrategyPorts): Strategy {
     const etaMs = moment('eta', headers.eta, zone);
     if (isRevoked(headers.id)) return revoke(delivery, headers, type, 'revoked');
     if (expiresAtMs !== null && now > expiresAtMs) return revoke(delivery, headers, type, 'expired');
-    if (etaMs !== null && etaMs > now) {
+    // A clock behind Redis' would park what is due again and again, until it has caught up.
+    if (etaMs !== null && etaMs > now && !delivery.isDue) {
       received(headers);
       return park(delivery, etaMs / 1000);
     }

@@ -1,5 +1,5 @@
 import type { Script } from '../../redis/port.ts';
-import { HOLD, JUDGE, NOW } from './hold.ts';
+import { HOLD, IS_LATER, JUDGE, NOW } from './hold.ts';
 
 /**
  * Pops a batch and holds it, in one step: there is no instant at which a message is neither in its list nor in
@@ -13,7 +13,12 @@ import { HOLD, JUDGE, NOW } from './hold.ts';
  *
  * Free slots come first. Ahead of them only while the queue is long: never more than a quarter of what still waits, so
  * that idle neighbours find work. Pops double from one message on, so that a row of huge ones ends the call early.
+ *
+ * What is for later is going to be parked, and takes no slot: it counts for nothing, up to MOST_LATER a call. Else a worker
+ * with one slot would park one message a call, and whatever stands behind a million of them would wait for hours.
  */
+const MOST_LATER = 100;
+
 export const TAKE: Script = {
   name: 'take',
   lua: `
@@ -23,13 +28,13 @@ local max_bytes, judge_bytes = tonumber(ARGV[4]), tonumber(ARGV[5])
 local served, width = tonumber(ARGV[6]), tonumber(ARGV[7])
 -- raises on a wrong type while nothing has been popped yet
 redis.call('HLEN', unacked_key) redis.call('ZCARD', index_key) redis.call('ZCARD', held_key) redis.call('LLEN', aside_key)
-${NOW}${JUDGE}${HOLD}
-local taken, wrong, set_aside, bytes, count = {}, {}, 0, 0, 0
+${NOW}${JUDGE}${IS_LATER}${HOLD}
+local taken, wrong, set_aside, bytes, count, later = {}, {}, 0, 0, 0, 0
 
 local function keep(list, m)
   bytes = bytes + #m
-  count = count + 1
-  local tag = judge(m, judge_bytes)
+  local tag, eta = judge(m, judge_bytes)
+  if eta and later < ${MOST_LATER} and is_later(eta) then later = later + 1 else count = count + 1 end
   if tag then
     local n = #taken
     taken[n + 1], taken[n + 2], taken[n + 3] = list, hold(m, tag, ARGV[8 + list]), m
@@ -58,10 +63,11 @@ for row = 0, (#KEYS - 4) / width - 1 do
   if room > beyond and waiting > want then
     want = want + math.max(math.min(room - beyond, math.floor((waiting - want) / 4) - ahead - beyond), 0)
   end
-  local step = 1
+  local step, left = 1, waiting
   while want > 0 and bytes < max_bytes do
-    local share, quota = math.min(want, step), {}
+    local share, quota, later_before = math.min(want, step), {}, later
     want = want - share
+    left = left - share
     step = step * 2
     while share > 0 do
       served = served % width + 1
@@ -77,6 +83,7 @@ for row = 0, (#KEYS - 4) / width - 1 do
         for _, m in ipairs(redis.call('RPOP', KEYS[4 + list], quota[q]) or {}) do keep(list, m) end
       end
     end
+    want = math.min(want + later - later_before, left)
   end
 end
 write_index()
