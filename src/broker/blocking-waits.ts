@@ -14,6 +14,8 @@ export interface BlockingWaitsOptions {
   readonly logger: Logger;
   /** The key of our inbox for a list. */
   readonly inboxOf: (list: string) => string;
+  /** Whether a pop may begin: what it brings must be wanted. */
+  readonly mayPop: () => boolean;
   /** Opens a connection for one list; commands on it are never re-sent by themselves. */
   readonly open: () => RedisPort;
   /** For CLIENT UNBLOCK. */
@@ -109,7 +111,7 @@ export class BlockingWaits {
     try {
       await port.connect();
       watch.clientId ??= Number(await port.command('CLIENT', 'ID'));
-      while (this.#isWaiting) {
+      while (this.#isWaiting && this.#options.mayPop()) {
         inbox = this.#options.inboxOf(list);
         watch.isBlocking = true;
         const moved = await port.command('BLMOVE', list, inbox, 'RIGHT', 'LEFT', (popMs() / 1000).toFixed(3));

@@ -102,6 +102,7 @@ export class Channel {
       loopBlockLimitSeconds: options.loopBlockLimitSeconds,
       connection: { target, options: connection },
       onRejoined: () => this.#rejoined(),
+      onSure: () => this.#fetcher?.changed(),
       onLost: (fields) =>
         logger.warn(`Lease lost: ${fields.length} message(s) held here were restored by somebody else`),
     });
@@ -325,7 +326,7 @@ export class Channel {
         keys,
         logger,
         sources: this.#sources,
-        demand: () => (this.#unacked.parking < MAX_PARKING ? demand() : NO_DEMAND),
+        demand: () => (this.#membership.isSure && this.#unacked.parking < MAX_PARKING ? demand() : NO_DEMAND),
         deliver: (deliveries) => this.#deliver(deliveries),
         maxBytesPerTake: MAX_BYTES_PER_TAKE,
         maxMessageBytes,

@@ -77,6 +77,7 @@ export class Fetcher {
     this.#waits = new BlockingWaits({
       logger,
       inboxOf: this.#inboxOf,
+      mayPop: () => options.demand().free > 0,
       open: openBlocking,
       commands: redis,
       nudge: this.#nudge,

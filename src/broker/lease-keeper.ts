@@ -31,6 +31,8 @@ export interface LeaseThreadData {
   readonly intervalSeconds: number;
   /** [0]: the beat, a counter; [1]: the block limit in seconds. */
   readonly beat: Int32Array;
+  /** [0]: when the last lease that Redis confirmed was asked for, unix milliseconds. */
+  readonly confirmed: BigInt64Array;
 }
 
 export type LeaseOrder = { readonly kind: 'update'; readonly lease: LeaseKeys } | { readonly kind: 'stop' };
@@ -38,6 +40,7 @@ export type LeaseOrder = { readonly kind: 'update'; readonly lease: LeaseKeys } 
 export type LeaseReport =
   | { readonly kind: 'lost'; readonly instance: string; readonly fields: string[] }
   | { readonly kind: 'membership-lost'; readonly instance: string }
+  | { readonly kind: 'renewed-late'; readonly instance: string }
   | { readonly kind: 'trouble'; readonly message: string }
   | { readonly kind: 'stopped' };
 
@@ -50,6 +53,8 @@ export interface LeaseKeeperOptions {
   readonly loopBlockLimitSeconds: number;
   readonly onLost: (fields: readonly string[]) => void;
   readonly onMembershipLost: () => void;
+  /** The lease had run out by our clock, and stands again. */
+  readonly onRenewedLate: () => void;
 }
 
 const BEAT_MS = 500;
@@ -57,6 +62,7 @@ const BEAT_MS = 500;
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #beat = new Int32Array(new SharedArrayBuffer(8));
+  readonly #confirmed = new BigInt64Array(new SharedArrayBuffer(8));
   #thread: Worker | undefined;
   #timer: NodeJS.Timeout | undefined;
   #lease: LeaseKeys | undefined;
@@ -64,6 +70,16 @@ export class LeaseKeeper {
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
+  }
+
+  /** Whether by our clock the lease still runs. If not, others may be recovering us, or have buried us already. */
+  get isLeaseSure(): boolean {
+    return Date.now() < Number(Atomics.load(this.#confirmed, 0)) + this.#options.leaseSeconds * 1000;
+  }
+
+  /** Redis has confirmed a lease that was asked for at this time (unix milliseconds); 0: there is none. */
+  confirm(askedAtMs: number): void {
+    Atomics.store(this.#confirmed, 0, BigInt(askedAtMs));
   }
 
   start(lease: LeaseKeys): void {
@@ -102,7 +118,8 @@ export class LeaseKeeper {
 
   #spawn(lease: LeaseKeys): void {
     const { connection, keys, leaseSeconds, intervalSeconds, logger } = this.#options;
-    const workerData: LeaseThreadData = { connection, keys, lease, leaseSeconds, intervalSeconds, beat: this.#beat };
+    const shared = { beat: this.#beat, confirmed: this.#confirmed };
+    const workerData: LeaseThreadData = { connection, keys, lease, leaseSeconds, intervalSeconds, ...shared };
     const thread = new Worker(siblingModule('./lease-thread', import.meta.url), { workerData, name: 'celeriac-lease' });
     this.#thread = thread;
     thread.unref();
@@ -124,6 +141,9 @@ export class LeaseKeeper {
         break;
       case 'membership-lost':
         this.#options.onMembershipLost();
+        break;
+      case 'renewed-late':
+        this.#options.onRenewedLate();
         break;
       case 'trouble':
         this.#options.logger.warn(`Lease renewal: ${report.message}`);

@@ -11,7 +11,7 @@ import type { LeaseOrder, LeaseReport, LeaseThreadData } from './lease-keeper.ts
 import { RENEW } from './scripts/lease.ts';
 
 const data = workerData as LeaseThreadData;
-const { keys, leaseSeconds, intervalSeconds, beat } = data;
+const { keys, leaseSeconds, intervalSeconds, beat, confirmed } = data;
 // Never gives up, and looks often: after an outage every lease has run out until it is renewed.
 const redis = openRedis(data.connection.target, {
   ...data.connection.options,
@@ -31,6 +31,7 @@ const report = (what: LeaseReport): void => parentPort?.postMessage(what);
 
 async function renew(): Promise<void> {
   const { instance, held, member, consumers } = lease;
+  const askedAtMs = Date.now();
   try {
     const reply = await redis.run(
       RENEW,
@@ -38,9 +39,16 @@ async function renew(): Promise<void> {
       [instance, Math.ceil(leaseSeconds), DEAD_MEMBER_TTL],
     );
     const [count, ...lost] = reply as [number, ...string[]];
-    if (count === -1) report({ kind: 'membership-lost', instance });
-    else if (lost.length > 0) report({ kind: 'lost', instance, fields: lost });
     inTrouble = false;
+    if (count === -1) {
+      report({ kind: 'membership-lost', instance });
+      return;
+    }
+    if (lost.length > 0) report({ kind: 'lost', instance, fields: lost });
+    // Joined anew meanwhile: that lease is confirmed by who asked for it.
+    if (instance !== lease.instance) return;
+    const before = Number(Atomics.exchange(confirmed, 0, BigInt(askedAtMs)));
+    if (Date.now() >= before + leaseSeconds * 1000) report({ kind: 'renewed-late', instance });
   } catch (error) {
     // Once per outage; the connection itself retries and says so.
     if (!inTrouble) report({ kind: 'trouble', message: error instanceof Error ? error.message : String(error) });

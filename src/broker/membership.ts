@@ -26,6 +26,8 @@ export interface MembershipOptions {
   readonly connection: LeaseConnection;
   /** Called after the process joined anew under another instance. */
   readonly onRejoined: (instance: string) => void;
+  /** The lease was in doubt, and stands again. */
+  readonly onSure: () => void;
   /** Fields that others took from us although we live. */
   readonly onLost: (fields: readonly string[]) => void;
 }
@@ -51,11 +53,20 @@ export class Membership {
       loopBlockLimitSeconds,
       onLost,
       onMembershipLost: () => void this.#rejoin(),
+      onRenewedLate: options.onSure,
     });
   }
 
   get instance(): string {
     return this.#instance;
+  }
+
+  /**
+   * Whether by our own clock the lease still runs. While it does not (the process was stopped, Redis is away) nothing may be
+   * taken: what a member holds whom others have buried is found by no recovery.
+   */
+  get isSure(): boolean {
+    return this.#state === 'member' && this.#keeper.isLeaseSure;
   }
 
   /** Joins and starts to renew. `lists` are the full keys that blocking pops may use, by priority step and queue. */
@@ -103,6 +114,7 @@ export class Membership {
 
   async #join(): Promise<void> {
     const { redis, keys, nodename, leaseSeconds } = this.#options;
+    const askedAtMs = Date.now();
     await redis.run(
       JOIN,
       [keys.members, keys.member(this.#instance), ...this.#queues.map((queue) => keys.consumers(queue))],
@@ -114,12 +126,14 @@ export class Membership {
         ...['queues', JSON.stringify(this.#queues), 'lists', JSON.stringify(this.#lists)],
       ],
     );
+    this.#keeper.confirm(askedAtMs);
   }
 
   async #rejoin(): Promise<void> {
     if (this.#state !== 'member') return;
     const { logger, onRejoined } = this.#options;
     this.#instance = uuidv7();
+    this.#keeper.confirm(0);
     logger.warn(
       'The lease of this worker ran out and others recovered what it held (was the process stopped?); joining anew',
     );

@@ -1,6 +1,11 @@
 import type { Script } from '../../redis/port.ts';
 import { NOW } from './hold.ts';
 
+/** The end of a lease, never shorter than promised: who looks for dead members compares with whole seconds gone by. */
+const LEASE = `${NOW}
+local lease = string.format('%d.%06d', tonumber(t[1]) + tonumber(ARGV[2]), tonumber(t[2]))
+`;
+
 /**
  * Makes an instance a member.
  *
@@ -10,8 +15,7 @@ import { NOW } from './hold.ts';
 export const JOIN: Script = {
   name: 'join',
   lua: `
-local t = redis.call('TIME')
-local lease = tonumber(t[1]) + tonumber(ARGV[2])
+${LEASE}
 redis.call('ZADD', KEYS[1], lease, ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('HSET', KEYS[2], unpack(ARGV, 4))
@@ -37,8 +41,7 @@ export const RENEW: Script = {
   lua: `
 local index_key, held_key = KEYS[1], KEYS[2]
 if not redis.call('ZSCORE', KEYS[3], ARGV[1]) then return { -1 } end
-${NOW}
-local lease = tonumber(t[1]) + tonumber(ARGV[2])
+${LEASE}
 redis.call('ZADD', KEYS[3], lease, ARGV[1])
 redis.call('EXPIRE', KEYS[3], ARGV[3])
 redis.call('EXPIRE', KEYS[4], ARGV[3])

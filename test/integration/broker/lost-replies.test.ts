@@ -314,6 +314,25 @@ describe.each(instants)('with the connection lost at the %s of', (instant) => {
   });
 });
 
+describe('a lease that cannot be renewed', () => {
+  test('stops the taking while it may have run out, since nobody recovers what a buried member takes', async () => {
+    const { channel, deliveries } = await holding(['a'], { leaseSeconds: 1 });
+    const renewal = await proxy.hold('command', calls(RENEW));
+    const instance = deliveries[0]?.instance ?? '';
+    await until('run out', async () => {
+      const [seconds] = (await redis.command('TIME')) as [string];
+      return Number(await redis.command('ZSCORE', keys.members, instance)) < Number(seconds);
+    });
+    await push('b');
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(await tagsIn()).toEqual(['b']);
+    renewal.pass();
+    await until('delivered', () => deliveries.length === 2);
+    expect(await Promise.all(deliveries.map((delivery) => delivery.ack()))).toEqual([true, true]);
+    await channel.stopTaking();
+  });
+});
+
 describe('calls that end holds', () => {
   test('an ack that is sent again ends no hold that began since, as copies of one publish share their tag', async () => {
     const { channel, deliveries } = await holding(['copy']);
