@@ -19,7 +19,7 @@ import { SEVERITY, severityOf, type LogLevel, type LogMethod } from './log/level
 import { WatchedFile } from './log/watched-file.ts';
 
 export { type LogLevel, type LogMethod } from './log/levels.ts';
-export { sentences } from './log/sentences.ts';
+export { HIDDEN, sentences } from './log/sentences.ts';
 
 /** Beside the text: kept in JSON logs; `error` (an Error) is printed with its stack under the line in both formats. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -50,6 +50,8 @@ export interface LogOptions {
   readonly format?: string;
   /** The same for lines of running tasks (`worker_task_log_format`); ignored with 'json'. @defaultValue Celery's */
   readonly taskFormat?: string;
+  /** The level of loggers of tasks, those with `task_name` and `task_id`. @defaultValue the level */
+  readonly taskLevel?: string | number;
   /** A file to append to. @defaultValue the standard error, as Celery */
   readonly file?: string;
   /** false: never colours. Else on a terminal only, and never against NO_COLOR. @defaultValue true */
@@ -75,6 +77,8 @@ const silenced = new WeakSet<object>();
 /** The writing end that a logger and all its children share. */
 class Sink {
   threshold: number;
+  /** Of tasks' own loggers; null: as the others. */
+  readonly taskThreshold: number | null;
   readonly #winston: WinstonLogger;
   readonly #processName: string;
   readonly #renderProcess: Render;
@@ -84,6 +88,7 @@ class Sink {
 
   constructor(options: LogOptions) {
     this.threshold = severityOf(options.level ?? 'warning');
+    this.taskThreshold = options.taskLevel === undefined ? null : severityOf(options.taskLevel);
     this.#processName = options.processName ?? 'MainProcess';
     const isJson = options.format === 'json';
     let renderProcess = isJson ? jsonFormat : textFormat(options.format ?? PROCESS_FORMAT);
@@ -145,23 +150,23 @@ class CeleriacLogger implements Logger {
   }
 
   debug(message: string, fields: LogFields = NONE): void {
-    if (SEVERITY.debug >= this.sink.threshold) this.#write('debug', message, fields);
+    if (SEVERITY.debug >= this.#threshold) this.#write('debug', message, fields);
   }
 
   info(message: string, fields: LogFields = NONE): void {
-    if (SEVERITY.info >= this.sink.threshold) this.#write('info', message, fields);
+    if (SEVERITY.info >= this.#threshold) this.#write('info', message, fields);
   }
 
   warn(message: string, fields: LogFields = NONE): void {
-    if (SEVERITY.warn >= this.sink.threshold) this.#write('warn', message, fields);
+    if (SEVERITY.warn >= this.#threshold) this.#write('warn', message, fields);
   }
 
   error(message: string, fields: LogFields = NONE): void {
-    if (SEVERITY.error >= this.sink.threshold) this.#write('error', message, fields);
+    if (SEVERITY.error >= this.#threshold) this.#write('error', message, fields);
   }
 
   critical(message: string, fields: LogFields = NONE): void {
-    if (SEVERITY.critical >= this.sink.threshold) this.#write('critical', message, fields);
+    if (SEVERITY.critical >= this.#threshold) this.#write('critical', message, fields);
   }
 
   child(fields: LogFields): Logger {
@@ -169,7 +174,11 @@ class CeleriacLogger implements Logger {
   }
 
   isEnabled(level: LogMethod): boolean {
-    return SEVERITY[level] >= this.sink.threshold;
+    return SEVERITY[level] >= this.#threshold;
+  }
+
+  get #threshold(): number {
+    return (this.#isTask ? this.sink.taskThreshold : null) ?? this.sink.threshold;
   }
 
   #write(level: LogMethod, message: string, fields: LogFields): void {

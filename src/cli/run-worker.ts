@@ -149,6 +149,7 @@ function createWorkerLogger(
 ): RootLogger {
   return createLogger({
     level: flags.loglevel,
+    ...(config.celeriacTaskLogLevel === null ? {} : { taskLevel: config.celeriacTaskLogLevel }),
     format: config.workerLogFormat,
     taskFormat: config.workerTaskLogFormat,
     color: flags.color && config.workerLogColor !== false,

@@ -10,7 +10,7 @@ import type { Queues } from '../broker/queues.ts';
 import { deliveryModeOf } from '../broker/read-queue.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
-import type { Logger } from '../log.ts';
+import { HIDDEN, type Logger } from '../log.ts';
 import { compress } from '../protocol/compression.ts';
 import type { Envelope } from '../protocol/envelope.ts';
 import { anonNodename } from '../protocol/nodename.ts';
@@ -83,6 +83,9 @@ export type PublishOptions = Pick<SendOptions, 'queue' | 'exchange' | 'routingKe
 const REPLY_TO = randomUUID();
 const ORIGIN = anonNodename(process.pid, hostname());
 
+/** `celeriac_hide_arguments`; what the caller gives for them is printed. */
+export const HIDDEN_ARGUMENTS = { argsrepr: HIDDEN, kwargsrepr: HIDDEN } as const;
+
 export class Sender {
   readonly #ports: SenderPorts;
 
@@ -109,6 +112,7 @@ export class Sender {
     // The delivery mode is decided with the queue.
     const { deliveryMode: _, ...fields } = options;
     const message = buildTaskMessage({
+      ...(config.celeriacHideArguments ? HIDDEN_ARGUMENTS : {}),
       ...definedOnly(fields),
       id,
       task: taskName,

@@ -362,6 +362,16 @@ export const SETTINGS = {
     { unit: 'bytes' },
   ),
   celeriac_quarantine_max_length: row(count(1), 10_000, 'Unreadable messages kept for inspection; older ones go.'),
+  celeriac_hide_arguments: row(
+    flag,
+    false,
+    'Keep arguments and results out of logs: messages are sent with argsrepr and kwargsrepr "...", and bodies and results are not printed. Texts of errors are printed all the same.',
+  ),
+  celeriac_task_log_level: row(
+    nullable(text),
+    null,
+    'Level of what tasks log themselves, as `celery.task` has one in Python; null: that of the worker (-l).',
+  ),
   celeriac_loop_block_limit: row(
     nullable(amount),
     null,

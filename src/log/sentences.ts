@@ -7,6 +7,9 @@
 /** Longest part of a message's body that is shown. Celery: consumer.py dump_body, 1024. */
 const BODY_SHOWN = 1_024;
 
+/** Instead of a body or a result, where `celeriac_hide_arguments` is set. */
+export const HIDDEN = '...';
+
 const IGNORED = 'The message has been ignored and discarded.';
 
 export const sentences = {

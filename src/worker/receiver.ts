@@ -8,7 +8,7 @@
  */
 import type { Delivery } from '../broker/delivery.ts';
 import { ContentDisallowedError, DecodeError, InvalidTaskError, NotRegisteredError } from '../errors.ts';
-import { sentences, type Logger } from '../log.ts';
+import { sentences, type Logger, HIDDEN } from '../log.ts';
 import { decodeEnvelope, readBody, type Envelope } from '../protocol/envelope.ts';
 import { isAccepted } from '../protocol/serializers.ts';
 import { pyRepr } from '../protocol/python-repr.ts';
@@ -36,6 +36,8 @@ export interface ReceiverOptions {
   readonly background: Background;
   readonly accept: ReadonlySet<string>;
   readonly maxBodyBytes: number;
+  /** `celeriac_hide_arguments`: what is refused is not printed. */
+  readonly hidesArguments: boolean;
   /** The strategy of a task name; undefined: not registered. */
   readonly strategyOf: (name: string) => Strategy | undefined;
   /** Answers for a task nobody here knows, then drops the message. */
@@ -121,14 +123,14 @@ export class Receiver {
   }
 
   #refuse(delivery: Delivery, error: unknown): void {
-    const { logger, background, quarantine } = this.#options;
+    const { logger, background, quarantine, hidesArguments } = this.#options;
+    const raw = hidesArguments ? HIDDEN : delivery.raw;
     const reason = error instanceof Error ? error.message : String(error);
     const context = { queue: delivery.queue, delivery_tag: delivery.field };
-    if (error instanceof UnknownMessage) logger.warn(sentences.unknownMessage(delivery.raw), context);
-    else if (error instanceof InvalidTaskError) logger.error(sentences.invalidTask(reason, delivery.raw), context);
-    else if (error instanceof ContentDisallowedError)
-      logger.error(sentences.contentDisallowed(reason, delivery.raw), context);
-    else if (error instanceof DecodeError) logger.critical(sentences.decodeError(reason, delivery.raw), context);
+    if (error instanceof UnknownMessage) logger.warn(sentences.unknownMessage(raw), context);
+    else if (error instanceof InvalidTaskError) logger.error(sentences.invalidTask(reason, raw), context);
+    else if (error instanceof ContentDisallowedError) logger.error(sentences.contentDisallowed(reason, raw), context);
+    else if (error instanceof DecodeError) logger.critical(sentences.decodeError(reason, raw), context);
     else logger.critical(`Receiving a message of queue "${delivery.queue}" failed: ${reason}`, { ...context, error });
     if (!delivery.isSettled) background.run('quarantining a message', quarantine(delivery, reason));
     announceRejected(delivery, error, logger);

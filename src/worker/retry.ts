@@ -4,7 +4,7 @@
  * How it is serialised and compressed is the task's to say, not the message's: so it is in Celery.
  */
 import { hostname } from 'node:os';
-import type { Sender } from '../client/send.ts';
+import { HIDDEN_ARGUMENTS, type Sender } from '../client/send.ts';
 import type { Config } from '../config/config.ts';
 import { isoformat, parseIso8601 } from '../protocol/iso8601.ts';
 import { anonNodename } from '../protocol/nodename.ts';
@@ -22,6 +22,7 @@ export async function sendRetry(
   const { options } = plan;
   const own = type.definition.options;
   const message = buildTaskMessage({
+    ...(config.celeriacHideArguments ? HIDDEN_ARGUMENTS : {}),
     id: headers.id,
     task: headers.task,
     args: plan.args ?? body.args,

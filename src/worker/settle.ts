@@ -21,7 +21,7 @@ import type { Backend } from '../backend/backend.ts';
 import { shouldStore } from '../backend/should-store.ts';
 import type { Delivery } from '../broker/delivery.ts';
 import { BackendError, ConfigError, EncodeError, TaskRevokedError, TimeLimitExceeded } from '../errors.ts';
-import { sentences, type Logger } from '../log.ts';
+import { HIDDEN, sentences, type Logger } from '../log.ts';
 import type { ErrorIdentity } from '../protocol/error-identity.ts';
 import { exceptionRepr, PythonError, toWireException, type WireException } from '../protocol/exceptions.ts';
 import { resultTuple, type ExtendedMeta, type ResultRecord } from '../protocol/result-meta.ts';
@@ -52,6 +52,8 @@ export interface SettlementPorts {
   readonly backend: Backend;
   readonly logger: Logger;
   readonly hostname: string;
+  /** `celeriac_hide_arguments`: results are not printed. */
+  readonly hidesArguments: boolean;
   /** Ids of tasks that succeeded here and must not run again: `worker_deduplicate_successful_tasks`. */
   readonly successful: LimitedSet;
   /** Publishes the message of the next attempt. */
@@ -185,9 +187,10 @@ export class Settlement {
   }
 
   #logSuccess(request: Request, { runtimeSeconds, value }: SuccessOutcome): void {
-    const { logger } = this.#ports;
+    const { logger, hidesArguments } = this.#ports;
     if (!logger.isEnabled('info')) return;
-    logger.info(sentences.taskSucceeded(request.name, request.id, runtimeSeconds, resultRepr(value)), fields(request));
+    const result = hidesArguments ? HIDDEN : resultRepr(value);
+    logger.info(sentences.taskSucceeded(request.name, request.id, runtimeSeconds, result), fields(request));
   }
 
   async #fail(request: Request, failure: Failure, ending: Ending = { kind: 'failure' }): Promise<void> {
@@ -374,5 +377,6 @@ function identity(headers: TaskHeaders): { taskId: string; groupId: string | nul
 }
 
 function fields(request: Request): Record<string, unknown> {
-  return { task_id: request.id, task_name: request.name };
+  const correlation = request.envelope.properties['correlation_id'];
+  return { task_id: request.id, task_name: request.name, correlation_id: correlation ?? request.id };
 }

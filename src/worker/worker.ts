@@ -22,7 +22,7 @@ import type { Celeriac } from '../client/app.ts';
 import { assertStorable } from '../client/local-runtime.ts';
 import type { Config } from '../config/config.ts';
 import { IllegalStateError, type NotRegisteredError, TaskRevokedError, WorkerShutdownError } from '../errors.ts';
-import { sentences, type Logger } from '../log.ts';
+import { HIDDEN, sentences, type Logger } from '../log.ts';
 import { toWireException } from '../protocol/exceptions.ts';
 import { acceptSet } from '../protocol/serializers.ts';
 import type { TaskHeaders } from '../protocol/task-message.ts';
@@ -166,6 +166,7 @@ export class Worker {
       backend,
       logger: this.#logger,
       hostname: this.nodename,
+      hidesArguments: this.#config.celeriacHideArguments,
       successful: this.state.successful,
       finish: (request, ending) => this.#pool.finish(request, ending),
       sendRetry: (request, outcome) => sendRetry(this.#app.sender, this.#config, request, outcome),
@@ -176,6 +177,7 @@ export class Worker {
       background: this.#background,
       accept,
       maxBodyBytes,
+      hidesArguments: this.#config.celeriacHideArguments,
       strategyOf: (name) => this.#strategies.get(name),
       refuseUnknown: (delivery, task, error) => this.#refuseUnknown(delivery, task, error),
       quarantine: (delivery, reason) => this.#quarantine(delivery, reason),
@@ -299,7 +301,8 @@ export class Worker {
   }
 
   async #refuseUnknown(delivery: Delivery, task: TaskIdentity, error: NotRegisteredError): Promise<void> {
-    this.#logger.error(sentences.unknownTask(task.task, delivery.raw));
+    const body = this.#config.celeriacHideArguments ? HIDDEN : delivery.raw;
+    this.#logger.error(sentences.unknownTask(task.task, body), { task_id: task.id, task_name: task.task });
     await this.#backend?.store({
       taskId: task.id,
       groupId: task.group,
@@ -316,7 +319,10 @@ export class Worker {
   #logReceived(headers: TaskHeaders): void {
     announceReceived(headers, this.#logger);
     if (!this.#logger.isEnabled('info')) return;
-    this.#logger.info(sentences.taskReceived(headers.shadow ?? headers.task, headers.id));
+    this.#logger.info(sentences.taskReceived(headers.shadow ?? headers.task, headers.id), {
+      task_id: headers.id,
+      task_name: headers.task,
+    });
   }
 
   async #startPidbox(accept: ReadonlySet<string>, maxBodyBytes: number): Promise<void> {

@@ -303,6 +303,32 @@ describe('the worker as a process', () => {
     );
   });
 
+  test('each line a task causes names it; its arguments stay out where that is asked for', async () => {
+    const started = await worker({
+      args: ['-Q', 'quiet', '--log-format', 'json', 'celeriac_hide_arguments=yes'],
+      env: { CELERIAC_TASK_LOG_LEVEL: 'error' },
+    });
+    const env = { CELERIAC_HIDE_ARGUMENTS: '1' };
+    const { stdout } = await run(ours, ['call', 'tasks.echo', '-a', '["s3cret"]', '--queue', 'quiet'], { env });
+    const unknown = await run(ours, ['call', 'tasks.none', '-a', '["s3cret"]', '--queue', 'quiet'], { env });
+    await until('both are done', () => /succeeded[^]*unregistered|unregistered[^]*succeeded/u.test(started.output()));
+    expect(started.output()).not.toContain('s3cret');
+    expect(started.output()).not.toContain(Buffer.from('["s3cret"]').toString('base64').slice(4, 12));
+    const lines = started
+      .output()
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const id = stdout.trim();
+    for (const message of [/received$/u, /succeeded in .*: \.\.\.$/u]) {
+      expect(lines).toContainEqual(
+        expect.objectContaining({ task_id: id, task_name: 'tasks.echo', message: expect.stringMatching(message) }),
+      );
+    }
+    expect(lines).toContainEqual(expect.objectContaining({ correlation_id: id }));
+    expect(lines).toContainEqual(expect.objectContaining({ level: 'ERROR', task_id: unknown.stdout.trim() }));
+  });
+
   test('--reload: a changed file restarts the worker, and the running task is finished first', async () => {
     const app = join(folder, 'reloaded', 'tasks.mjs');
     const done = join(folder, 'done');

@@ -93,6 +93,16 @@ describe('format', () => {
 });
 
 describe('levels', () => {
+  test('what tasks log themselves has a level of its own', () => {
+    const { logger, text } = logTo({ level: 'warning', taskLevel: 'debug' });
+    const task = logger.child({ task_name: 'tasks.add', task_id: '1' });
+    task.debug('seen');
+    logger.info('unseen');
+    expect([task.isEnabled('debug'), logger.isEnabled('info')]).toEqual([true, false]);
+    expect(text()).toMatch(/tasks\.add\[1\]: seen\n$/u);
+    expect(() => createLogger({ taskLevel: 'loud' })).toThrow(ConfigError);
+  });
+
   test('lines below the level are not written, whatever Celery name it has', () => {
     for (const level of ['WARNING', 'warning', 30] as const) {
       const { logger, text } = logTo({ level });

@@ -67,6 +67,7 @@ async function settle(
     backend,
     logger: keepingLogger(lines),
     hostname: 'node@h',
+    hidesArguments: false,
     successful,
     finish: async () => null,
     sendRetry: async () => {
