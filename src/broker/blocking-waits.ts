@@ -86,6 +86,12 @@ export class BlockingWaits {
   }
 
   /** Settles when nothing can land any more. */
+  /** Drops the connections. */
+  destroy(): void {
+    for (const watch of this.#watches.values()) watch.port.destroy();
+    this.#watches.clear();
+  }
+
   async close(): Promise<void> {
     const ended = this.unblock();
     for (const watch of this.#watches.values()) if (!watch.isBlocking) watch.port.destroy();

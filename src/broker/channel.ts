@@ -200,6 +200,8 @@ export class Channel {
   /** Ends at once; what is held is recovered by others. */
   destroy(): void {
     this.#chores.abort();
+    this.#fetcher?.destroy();
+    this.#membership.abandon();
     this.#fanout?.destroy();
     this.#unacked.close();
     this.redis.destroy();

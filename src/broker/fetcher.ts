@@ -134,6 +134,13 @@ export class Fetcher {
     await this.#giveBack(this.#inboxes());
   }
 
+  /** Ends at once; whatever was being taken is recovered by others. */
+  destroy(): void {
+    this.#stop.abort();
+    this.#nudge.give();
+    this.#waits.destroy();
+  }
+
   async #loop(): Promise<void> {
     let failures = 0;
     const { signal } = this.#stop;

@@ -89,6 +89,12 @@ export class Membership {
       await this.#options.redis.command('ZREM', this.#options.keys.consumers(queue), this.#instance);
   }
 
+  /** Renews no more; what is held is recovered by others when the lease has run out. */
+  abandon(): void {
+    this.#state = 'left';
+    void this.#keeper.stop();
+  }
+
   /** Ends the membership once nothing is held any more. False: something still is, recovery will see to it. */
   async leave(): Promise<boolean> {
     if (this.#state !== 'member') return true;

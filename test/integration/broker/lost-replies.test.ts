@@ -43,6 +43,8 @@ afterEach(async () => {
   for (const { channel } of opened) {
     await channel.stopTaking().catch(() => undefined);
     await channel.leave().catch(() => undefined);
+    // Where leaving failed, as some tests make it, its connection is still there.
+    channel.destroy();
   }
   opened = [];
 });
