@@ -14,6 +14,13 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+/** For afterEach: what a failed test left running would take part in the next one, and keep jest from ending. */
+export async function killLeftovers(): Promise<void> {
+  const exits = [...running].map((child) => once(child, 'exit'));
+  for (const child of running) child.kill('SIGKILL');
+  await Promise.all(exits);
+}
+
 /** The interpreter with Celery in it, or undefined: npm test says why and counts the suite as skipped. */
 export function findPython(): string | undefined {
   const given = process.env['CELERIAC_TEST_PYTHON'];
