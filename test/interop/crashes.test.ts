@@ -75,6 +75,11 @@ test(`${KILLS} SIGKILLs at random instants under load lose nothing; the survivor
   const repeated = [...marked().values()].filter((count) => count > 1).length;
   expect(repeated).toBeLessThan(lines.length / 2);
   expect(survivor.output()).toContain('Recovered');
+  await until(
+    'every dead member is buried',
+    async () => (await redis.command('ZCARD', 'celeriac:members')) === 1,
+    30_000,
+  );
   await survivor.stop();
   await client.close();
   const own = (await redis.command('KEYS', 'celeriac:*')) as string[];

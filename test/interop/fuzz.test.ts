@@ -113,7 +113,9 @@ function look(file = ledger, output = live.output()): Counts {
   return {
     ran: readFileSync(file, 'utf8').split('\n').slice(0, -1),
     revoked: count(/^\[[^\]]*INFO\/[^\]]*\] Discarding revoked task/gm),
-    refused: count(/^\[[^\]]*(ERROR|CRITICAL)\/[^\]]*\] (Received (unregistered|invalid)|Can't decode)/gm),
+    refused: count(
+      /^\[[^\]]*(WARNING|ERROR|CRITICAL)\/[^\]]*\] (Received (unregistered|invalid|and deleted unknown)|Can't decode)/gm,
+    ),
   };
 }
 

@@ -45,7 +45,9 @@ interface Urls {
 }
 
 function environment({ broker, backend }: Urls, more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  return { ...process.env, INTEROP_BROKER: broker, INTEROP_BACKEND: backend ?? broker, ...more };
+  // What the test run itself is told is none of a worker's settings.
+  const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CELERIAC_TEST_')));
+  return { ...own, INTEROP_BROKER: broker, INTEROP_BACKEND: backend ?? broker, ...more };
 }
 
 /** A celeriac worker from the build in dist/, ready. */
