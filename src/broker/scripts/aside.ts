@@ -55,6 +55,8 @@ export const GIVE_BACK: Script = {
   lua: `
 local moved = 0
 for i = 1, #KEYS, 2 do
+  -- a write that is always allowed: what moves a message goes on where Redis is out of memory
+  redis.call('PERSIST', KEYS[i])
   while redis.call('LMOVE', KEYS[i], KEYS[i + 1], 'LEFT', 'RIGHT') do moved = moved + 1 end
 end
 return moved
@@ -70,6 +72,7 @@ export const GIVE_BACK_ASIDE: Script = {
   name: 'give-back-aside',
   lua: `
 local moved = 0
+redis.call('PERSIST', KEYS[1])
 while true do
   local entry = redis.call('LINDEX', KEYS[1], 0)
   if not entry then return moved end

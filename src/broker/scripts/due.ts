@@ -13,6 +13,8 @@ export const DUE: Script = {
   lua: `
 local unacked_key, index_key, held_key = KEYS[1], KEYS[2], KEYS[3]
 ${NOW}
+-- a write that is always allowed, and changes nothing: after it the script may go on where Redis is out of memory
+redis.call('ZREM', held_key, '')
 local taken, count, nearest, limit = {}, 0, nil, tonumber(ARGV[1])
 for k = 4, #KEYS do
   while count < limit do

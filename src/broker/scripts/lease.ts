@@ -7,7 +7,8 @@ local lease = string.format('%d.%06d', tonumber(t[1]) + tonumber(ARGV[2]), tonum
 `;
 
 /**
- * Makes an instance a member.
+ * Makes an instance a member. Here and below PERSIST is a write that is always allowed, and a script that has written may
+ * go on where Redis is out of memory: a worker must be able to come and to stay then, since it is what empties the queues.
  *
  * KEYS  1 members, 2 member:<instance>, 3... consumers:<queue>
  * ARGV  1 instance, 2 lease in seconds, 3 time to live of a dead member's traces, 4... fields and values of its record
@@ -16,6 +17,7 @@ export const JOIN: Script = {
   name: 'join',
   lua: `
 ${LEASE}
+redis.call('PERSIST', KEYS[1])
 redis.call('ZADD', KEYS[1], lease, ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('HSET', KEYS[2], unpack(ARGV, 4))
@@ -42,6 +44,7 @@ export const RENEW: Script = {
 local index_key, held_key = KEYS[1], KEYS[2]
 if not redis.call('ZSCORE', KEYS[3], ARGV[1]) then return { -1 } end
 ${LEASE}
+redis.call('PERSIST', KEYS[3])
 redis.call('ZADD', KEYS[3], lease, ARGV[1])
 redis.call('EXPIRE', KEYS[3], ARGV[3])
 redis.call('EXPIRE', KEYS[4], ARGV[3])

@@ -13,6 +13,8 @@ export const RESTORE_LISTED: Script = {
   name: 'restore-listed',
   lua: `
 local restored, i = 0, 1
+-- always allowed, and changes nothing: a script that has written may go on where Redis is out of memory
+redis.call('ZREM', KEYS[2], '')
 while i <= #ARGV do
   local field, score, message, lists = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   if redis.call('ZSCORE', KEYS[2], field) == score then
@@ -46,6 +48,7 @@ export const QUARANTINE_LISTED: Script = {
   name: 'quarantine-listed',
   lua: `
 if redis.call('ZSCORE', KEYS[2], ARGV[2]) ~= ARGV[3] then return 0 end
+redis.call('ZREM', KEYS[2], '')
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[1], '*', 'queue', '', 'reason', ARGV[4], 'entry', ARGV[5])
 redis.call('HDEL', KEYS[1], ARGV[2])
 redis.call('ZREM', KEYS[2], ARGV[2])
