@@ -6,7 +6,7 @@ import { ConfigError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { openRedis } from '../redis/connection.ts';
 import type { RedisOptions } from '../redis/options.ts';
-import type { RedisPort } from '../redis/port.ts';
+import type { RedisEvents, RedisPort } from '../redis/port.ts';
 import { openSubscriber } from '../redis/subscriber.ts';
 import { parseRedisTarget, type RedisTarget } from '../redis/url.ts';
 import { DisabledBackend, type Backend } from './backend.ts';
@@ -53,8 +53,8 @@ export interface OpenOptions {
 }
 
 /**
- * A client's backend connects with its first use. A worker's connects now, so that a wrong password ends the start with
- * BrokerConnectionError; a Redis that is away does not, its results wait.
+ * A client's backend connects with its first use. A worker's connects now, so that what only other settings can mend ends
+ * the start with BrokerConnectionError; a Redis that is away, or lets nobody in, does not: the results wait for it.
  * @throws ConfigError for settings that fit no backend
  */
 export async function openBackend(config: BackendConfig, logger: Logger, options: OpenOptions = {}): Promise<Backend> {
@@ -72,8 +72,9 @@ export async function openBackend(config: BackendConfig, logger: Logger, options
     },
   });
   for (const warning of target.warnings) logger.warn(`result_backend: ${warning}`);
-  const connection = connectionOptions(config, target);
   const { keepForEver = false } = options;
+  // A worker waits for whoever mends the server, as it does at its broker; a client is told at once.
+  const connection = { ...connectionOptions(config, target), retryRefusals: keepForEver };
   const redis = openRedis(target, connection);
   const backend = new RedisBackend({
     redis,
@@ -155,15 +156,19 @@ function textOption(options: Readonly<Record<string, unknown>>, name: string): s
 
 /** Settles when the connection is usable or the first try has failed for now; rejects when it was refused for good. */
 async function firstTry(redis: RedisPort, logger: Logger): Promise<void> {
-  let onRetrying = (): void => {};
-  const away = new Promise<'away'>((resolve) => (onRetrying = () => resolve('away')));
+  let onRetrying: RedisEvents['retrying'] = () => undefined;
+  const away = new Promise<string>((resolve) => {
+    onRetrying = (_delayMs, _attempt, error) => resolve(error?.message ?? 'the server closed the connection');
+  });
   redis.on('retrying', onRetrying);
   const connected = redis.connect();
+  let reason: string | undefined;
   try {
-    if ((await Promise.race([connected, away])) !== 'away') return;
+    reason = await Promise.race([connected.then(() => undefined), away]);
   } finally {
     redis.off('retrying', onRetrying);
   }
-  logger.warn(`the result backend ${redis.displayUrl} is not there yet, results wait for it`);
+  if (reason === undefined) return;
+  logger.warn(`the result backend ${redis.displayUrl} is not there yet, results wait for it: ${reason}`);
   connected.catch((error: unknown) => logger.critical('the result backend refused the connection', { error }));
 }

@@ -42,7 +42,7 @@ export function brokerSettings(config: Config, purpose: 'read' | 'write'): Broke
   });
   return {
     target,
-    connection: connectionOptions(config, options),
+    connection: connectionOptions(config, purpose, options, target),
     keys,
     prioritySteps: options.numbers('priority_steps') ?? DEFAULT_PRIORITY_STEPS,
     queueOrderStrategy: options.oneOf('queue_order_strategy', ['round_robin', 'sorted', 'priority']) ?? 'round_robin',
@@ -61,15 +61,28 @@ export function brokerSettings(config: Config, purpose: 'read' | 'write'): Broke
   };
 }
 
-function connectionOptions(config: Config, options: TransportOptions): RedisOptions {
-  const connectSeconds = options.seconds('socket_connect_timeout') ?? config.brokerConnectionTimeout;
-  const healthSeconds = options.seconds('health_check_interval');
+/** What the URL's own query says holds before the transport options. */
+function connectionOptions(
+  config: Config,
+  purpose: 'read' | 'write',
+  options: TransportOptions,
+  { query }: RedisTarget,
+): RedisOptions {
+  const connectSeconds =
+    query.socketConnectTimeoutSeconds ?? options.seconds('socket_connect_timeout') ?? config.brokerConnectionTimeout;
+  const replySeconds = query.socketTimeoutSeconds ?? options.seconds('socket_timeout');
+  const healthSeconds = query.healthCheckIntervalSeconds ?? options.seconds('health_check_interval');
+  const retryOnConnect = config.brokerConnectionRetryOnStartup ?? config.brokerConnectionRetry;
   return {
-    clientName: options.text('client_name') ?? null,
+    clientName: query.clientName ?? options.text('client_name') ?? null,
     connectTimeoutMs: connectSeconds * 1000,
+    ...(replySeconds === undefined ? {} : { replyTimeoutMs: replySeconds === 0 ? null : replySeconds * 1000 }),
     ...(healthSeconds === undefined ? {} : { healthCheckMs: healthSeconds === 0 ? null : healthSeconds * 1000 }),
-    retryOnConnect: config.brokerConnectionRetryOnStartup ?? config.brokerConnectionRetry,
-    maxRetries: config.brokerConnectionRetry ? config.brokerConnectionMaxRetries : 1,
+    retryOnConnect,
+    retryOnLoss: purpose === 'write' || config.brokerConnectionRetry,
+    // A worker waits for whoever mends the server, as Celery's does; a client is told at once.
+    retryRefusals: purpose === 'read' && retryOnConnect,
+    maxRetries: config.brokerConnectionMaxRetries,
     failover: config.brokerFailoverStrategy ?? 'round-robin',
   };
 }

@@ -6,10 +6,14 @@
 import { isNativeError } from 'node:util/types';
 import { CeleriacError, ConfigError, RedisReplyError } from '../errors.ts';
 
-/** A refusal explained. `final`: trying again cannot help before somebody changes a setting or the server. */
+/**
+ * A refusal explained. `final`: trying again cannot help before somebody changes a setting or the server; `ofServer`: the
+ * server alone may be changed, while we wait.
+ */
 export interface Explanation {
   readonly message: string;
   readonly final: boolean;
+  readonly ofServer?: true;
 }
 
 const CERTIFICATE_CODES = new Set([
@@ -82,15 +86,21 @@ function explainReply(word: string, message: string): Explanation | null {
       return {
         message: `the server asks for a password: put it into the URL, redis://[user]:password@host (${message})`,
         final: true,
+        ofServer: true,
       };
     case 'WRONGPASS':
-      return { message: `user name or password is wrong, or the user is disabled (${message})`, final: true };
+      return {
+        message: `user name or password is wrong, or the user is disabled (${message})`,
+        final: true,
+        ofServer: true,
+      };
     case 'NOPERM':
-      return { message: `the Redis user lacks a permission (ACL): ${message}`, final: true };
+      return { message: `the Redis user lacks a permission (ACL): ${message}`, final: true, ofServer: true };
     case 'DENIED':
       return {
         message: 'the server is in protected mode: it has no password and takes local connections only (DENIED)',
         final: true,
+        ofServer: true,
       };
     case 'READONLY':
       return {
@@ -107,7 +117,7 @@ function explainReply(word: string, message: string): Explanation | null {
     default:
   }
   if (/invalid password|AUTH .*called without/i.test(message)) {
-    return { message: `the password does not fit the server (${message})`, final: true };
+    return { message: `the password does not fit the server (${message})`, final: true, ofServer: true };
   }
   if (/DB index is out of range|invalid DB index/i.test(message)) {
     return {

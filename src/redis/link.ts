@@ -211,12 +211,12 @@ export class RedisLink {
 
     this.#attempt += 1;
     const explanation = explain(error);
-    const { maxRetries } = this.#options;
+    const { maxRetries, retryOnConnect, retryOnLoss, retryRefusals } = this.#options;
+    const isRefused = explanation.final && !(retryRefusals && explanation.ofServer === true);
     // Of several servers each gets its turn before a refusal is final.
-    const isHopeless =
-      !this.#wasEverReady &&
-      (explanation.final || !this.#options.retryOnConnect) &&
-      this.#attempt >= this.#servers.length;
+    const isHopeless = this.#wasEverReady
+      ? !retryOnLoss
+      : (isRefused || !retryOnConnect) && this.#attempt >= this.#servers.length;
     if (isHopeless || (maxRetries && this.#attempt > maxRetries)) {
       this.#gaveUpWith = this.#failure(`cannot connect to ${this.displayUrl}`);
       return null;
@@ -300,6 +300,7 @@ export class RedisLink {
       return;
     }
     this.#enter('dormant');
+    this.#emit('gaveUp', this.connectionError());
   }
 
   #failure(what: string): BrokerConnectionError {

@@ -18,6 +18,13 @@ export interface RedisOptions {
   readonly healthCheckMs?: number | null;
   /** Whether the first connection is tried again when it fails. @defaultValue true */
   readonly retryOnConnect?: boolean;
+  /** Whether a connection that was usable is made again when it is lost. @defaultValue true */
+  readonly retryOnLoss?: boolean;
+  /**
+   * Whether the first connection is tried again although the server refused us: asked for a password, did not know the
+   * one given, lacked a permission. An administrator may mend that while we wait. @defaultValue false
+   */
+  readonly retryRefusals?: boolean;
   /** Tries in a row before giving up; null or 0 for ever. @defaultValue null */
   readonly maxRetries?: number | null;
   /** Pauses between tries. @defaultValue 0 s, then 2 s more each time up to 30 s, as Celery; plus up to a quarter */
@@ -47,10 +54,17 @@ export function withDefaults(options: RedisOptions): CompleteOptions {
     longestBlockMs: 0,
     healthCheckMs: 25_000,
     retryOnConnect: true,
+    retryOnLoss: true,
+    retryRefusals: false,
     maxRetries: null,
     backoff: DEFAULT_BACKOFF,
     resend: true,
     failover: 'round-robin',
     ...options,
   };
+}
+
+/** For connections beside a program's main one: they never give up by themselves, whatever the main one does. */
+export function untiring(options: RedisOptions): RedisOptions {
+  return { ...options, retryOnConnect: true, retryOnLoss: true, retryRefusals: true, maxRetries: null };
 }

@@ -12,11 +12,15 @@ export interface Script {
   readonly lua: string;
 }
 
-/** `ready`: usable (first time or again). `lost`: the socket went away. `retrying`: the next try comes in `delayMs`. */
+/**
+ * `ready`: usable (first time or again). `lost`: the socket went away. `retrying`: the next try comes in `delayMs`.
+ * `gaveUp`: no further try comes by itself, as the options say; the next command begins anew.
+ */
 export interface RedisEvents {
   ready: () => void;
   lost: (error: Error | null) => void;
   retrying: (delayMs: number, attempt: number, error: Error | null) => void;
+  gaveUp: (error: Error) => void;
 }
 
 /**

@@ -79,9 +79,24 @@ describe('the settings', () => {
 });
 
 describe("a worker's backend", () => {
-  test('does not start with a wrong password', async () => {
-    const resultBackend = `redis://:wrong@127.0.0.1:${server.port}/0`;
+  test('does not start where only other settings would help', async () => {
+    const resultBackend = `redis://:secret@127.0.0.1:${server.port}/9999`;
     await expect(open({ resultBackend }, true)).rejects.toBeInstanceOf(BrokerConnectionError);
+  });
+
+  test('starts with a wrong password, says so, and writes when the server has been mended', async () => {
+    const resultBackend = `redis://:wrong@127.0.0.1:${server.port}/0`;
+    const lines: LogLine[] = [];
+    const backend = await open({ resultBackend }, true, lines);
+    expect(lines).toMatchObject([{ level: 'warn', message: expect.stringMatching(/results wait for it: .*password/) }]);
+    const store = backend.store({ taskId: 'mended', state: 'SUCCESS', result: 1 });
+    const harness = new Harness();
+    const admin = harness.redis(`redis://:secret@127.0.0.1:${server.port}/0`);
+    await admin.command('CONFIG', 'SET', 'requirepass', 'wrong');
+    await store;
+    expect(await backend.fetch('mended')).toMatchObject({ result: 1 });
+    await admin.command('CONFIG', 'SET', 'requirepass', 'secret');
+    await harness.closeAll();
   });
 
   test('starts while Redis is away, and writes when it comes', async () => {
