@@ -6,14 +6,15 @@
  */
 import type { Logger } from '../log.ts';
 import { openRedis } from '../redis/connection.ts';
-import type { RedisOptions } from '../redis/options.ts';
+import { untiring, type RedisOptions } from '../redis/options.ts';
 import type { RedisPort } from '../redis/port.ts';
 import { requireServer } from '../redis/server-info.ts';
 import { openSubscriber } from '../redis/subscriber.ts';
 import type { RedisTarget } from '../redis/url.ts';
-import { periodic } from '../util/periodic.ts';
 import { Bindings } from './bindings.ts';
 import { LONGEST_POP_MS } from './blocking-waits.ts';
+import { Chores } from './chores.ts';
+import { logConnection } from './connection-log.ts';
 import type { Delivery } from './delivery.ts';
 import { EntryReader } from './entries.ts';
 import { FanoutConsumer, isBroadcastQueue } from './fanout-consumer.ts';
@@ -23,7 +24,6 @@ import type { BrokerKeys } from './keys.ts';
 import { Membership } from './membership.ts';
 import type { ExchangeType, QueueDeclaration } from './queue.ts';
 import { Recovery } from './recovery.ts';
-import { explainRefusal } from './refusals.ts';
 import { Schedule } from './schedule.ts';
 import { Sources, type QueueOrderStrategy } from './sources.ts';
 import { Unacked } from './unacked.ts';
@@ -54,6 +54,8 @@ export interface ChannelOptions {
   readonly quarantineMaxLength: number;
   readonly demand: () => Demand;
   readonly deliver: (deliveries: Delivery[]) => void;
+  /** The connection was lost and is not made again, as the settings say; nothing more is delivered. */
+  readonly onGaveUp?: (error: Error) => void;
 }
 
 /** Bytes after which one call pops no more. */
@@ -72,18 +74,23 @@ export class Channel {
   readonly #recovery: { current: Recovery };
   readonly #sweep: VisibilitySweep;
   readonly #schedule: Schedule;
-  readonly #chores = new AbortController();
+  readonly #ending = new AbortController();
+  readonly #chores: Chores;
   /** Where fanout queues are consumed. */
   readonly #fanout: FanoutConsumer | undefined;
   #fetcher: Fetcher | undefined;
   #unacked: Unacked;
   #choresDone: Promise<unknown> = Promise.resolve();
   #outageEndedAt = 0;
+  /** Redis takes no renewal of leases: ours is no worse off than those of the others. */
+  #isRenewalFailing = false;
 
   constructor(options: ChannelOptions) {
     const { target, connection, keys, logger, queues, prioritySteps } = options;
     this.#options = options;
     this.redis = openRedis(target, connection);
+    logConnection(this.redis, logger, connection.maxRetries ?? null);
+    this.#chores = new Chores({ keys, logger, signal: this.#ending.signal });
     this.bindings = new Bindings(this.redis, keys, options.exchangeTypes);
     this.#entries = new EntryReader(this.redis, keys, this.bindings, prioritySteps, options.deadletterQueue);
     this.#sources = new Sources(
@@ -103,6 +110,10 @@ export class Channel {
       connection: { target, options: connection },
       onRejoined: () => this.#rejoined(),
       onSure: () => this.#fetcher?.changed(),
+      onRenewal: (isFailing) => {
+        this.#isRenewalFailing = isFailing;
+        if (!isFailing) this.#outageEndedAt = Date.now();
+      },
       onLost: (fields) =>
         logger.warn(`Lease lost: ${fields.length} message(s) held here were restored by somebody else`),
     });
@@ -129,30 +140,21 @@ export class Channel {
 
   /** Connects, joins and begins to deliver. Rejects when the server is unfit or can't be reached as configured. */
   async start(): Promise<void> {
-    const { queues, logger, keys } = this.#options;
+    const { queues, recoveryIntervalSeconds, unackedRestoreIntervalSeconds, onGaveUp } = this.#options;
     await this.redis.connect();
     await requireServer(this.redis);
-    try {
-      await this.#membership.join(this.#sources.queues, this.#sources.lists);
-    } catch (error) {
-      throw new Error(explainRefusal(error, keys), { cause: error });
-    }
-    await Promise.all(queues.map((queue) => this.bindings.declare(queue)));
+    await this.#chores.patiently('Joining', () => this.#membership.join(this.#sources.queues, this.#sources.lists));
+    await this.#chores.patiently('Declaring queues', () =>
+      Promise.all(queues.map((queue) => this.bindings.declare(queue))),
+    );
     await this.#fanout?.start();
     this.redis.on('ready', () => this.#afterOutage());
+    if (onGaveUp !== undefined) this.redis.on('gaveUp', onGaveUp);
     this.#fetcher = this.#createFetcher();
     this.#fetcher.start();
-    const chore = (what: string, seconds: number, run: () => Promise<unknown>): Promise<void> =>
-      periodic(seconds, this.#chores.signal, run, (error) =>
-        logger.error(`${what} failed: ${explainRefusal(error, keys)}`),
-      );
     this.#choresDone = Promise.all([
-      this.#chore('Recovery', () => this.#recover()).then(() =>
-        chore('Recovery', this.#options.recoveryIntervalSeconds, () => this.#recover()),
-      ),
-      this.#chore('Visibility sweep', () => this.#sweepNow()).then(() =>
-        chore('Visibility sweep', this.#options.unackedRestoreIntervalSeconds, () => this.#sweepNow()),
-      ),
+      this.#chores.regularly('Recovery', recoveryIntervalSeconds, () => this.#recover()),
+      this.#chores.regularly('Visibility sweep', unackedRestoreIntervalSeconds, () => this.#sweepNow()),
     ]);
   }
 
@@ -167,7 +169,7 @@ export class Channel {
 
   /** Nothing is delivered any more once this settles. */
   async stopTaking(): Promise<void> {
-    this.#chores.abort();
+    this.#ending.abort();
     await this.#fanout?.stop();
     await this.#fetcher?.stop();
     await this.#choresDone;
@@ -183,7 +185,11 @@ export class Channel {
   /** Settles acks under way, hands parked messages back where nobody else will, ends the membership, disconnects. */
   async leave(): Promise<void> {
     const { logger } = this.#options;
-    const { instance } = this.#membership;
+    const { instance, isMember } = this.#membership;
+    if (!isMember) {
+      this.destroy();
+      return;
+    }
     await this.#unacked.idle();
     const gone = await this.#membership.leave();
     if (!gone) logger.warn('Some messages are still held; another worker recovers them when the lease has run out');
@@ -199,7 +205,7 @@ export class Channel {
 
   /** Ends at once; what is held is recovered by others. */
   destroy(): void {
-    this.#chores.abort();
+    this.#ending.abort();
     this.#fetcher?.destroy();
     this.#membership.abandon();
     this.#fanout?.destroy();
@@ -217,7 +223,8 @@ export class Channel {
     const stored = deliveries.filter(({ queue }) => !fanout.has(queue));
     if (stored.length > 0) this.#options.deliver(stored);
     for (const delivery of deliveries) {
-      if (fanout.has(delivery.queue)) void this.#chore('Taking a broadcast over', () => this.#adopt(fanout, delivery));
+      if (fanout.has(delivery.queue))
+        void this.#chores.once('Taking a broadcast over', () => this.#adopt(fanout, delivery));
     }
   }
 
@@ -237,7 +244,7 @@ export class Channel {
 
   async #recover(): Promise<void> {
     // After an outage every lease has run out: give the others the time of one to renew theirs.
-    if (Date.now() - this.#outageEndedAt < this.#options.leaseSeconds * 1000) return;
+    if (this.#isRenewalFailing || Date.now() - this.#outageEndedAt < this.#options.leaseSeconds * 1000) return;
     if ((await this.#recovery.current.run()) > 0) this.#fetcher?.look();
   }
 
@@ -248,18 +255,10 @@ export class Channel {
     this.#fetcher?.look();
   }
 
-  async #chore(what: string, run: () => Promise<unknown>): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      this.#options.logger.error(`${what} failed: ${explainRefusal(error, this.#options.keys)}`);
-    }
-  }
-
   #afterOutage(): void {
     this.#outageEndedAt = Date.now();
     for (const queue of this.#options.queues) {
-      void this.#chore('Declaring queues', () => this.bindings.declare(queue));
+      void this.#chores.once('Declaring queues', () => this.bindings.declare(queue));
     }
   }
 
@@ -308,7 +307,7 @@ export class Channel {
     if (own.length === 0) return undefined;
     return new FanoutConsumer({
       queues: own,
-      subscriber: openSubscriber(target, connection),
+      subscriber: openSubscriber(target, untiring(connection)),
       redis: this.redis,
       keys,
       channels: fanout,
@@ -324,7 +323,8 @@ export class Channel {
     return new Fetcher(
       {
         redis: this.redis,
-        openBlocking: () => openRedis(target, { ...connection, resend: false, longestBlockMs: LONGEST_POP_MS }),
+        openBlocking: () =>
+          openRedis(target, { ...untiring(connection), resend: false, longestBlockMs: LONGEST_POP_MS }),
         keys,
         logger,
         sources: this.#sources,

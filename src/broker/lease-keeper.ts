@@ -42,6 +42,7 @@ export type LeaseReport =
   | { readonly kind: 'membership-lost'; readonly instance: string }
   | { readonly kind: 'renewed-late'; readonly instance: string }
   | { readonly kind: 'trouble'; readonly message: string }
+  | { readonly kind: 'renewing' }
   | { readonly kind: 'stopped' };
 
 export interface LeaseKeeperOptions {
@@ -55,6 +56,8 @@ export interface LeaseKeeperOptions {
   readonly onMembershipLost: () => void;
   /** The lease had run out by our clock, and stands again. */
   readonly onRenewedLate: () => void;
+  /** Renewals begin to fail, or work again. */
+  readonly onRenewal: (isFailing: boolean) => void;
 }
 
 const BEAT_MS = 500;
@@ -147,6 +150,10 @@ export class LeaseKeeper {
         break;
       case 'trouble':
         this.#options.logger.warn(`Lease renewal: ${report.message}`);
+        this.#options.onRenewal(true);
+        break;
+      case 'renewing':
+        this.#options.onRenewal(false);
         break;
       case 'stopped':
         break;

@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openRedis } from '../redis/connection.ts';
+import { untiring } from '../redis/options.ts';
 import { DEAD_MEMBER_TTL } from './keys.ts';
 import type { LeaseOrder, LeaseReport, LeaseThreadData } from './lease-keeper.ts';
 import { RENEW } from './scripts/lease.ts';
@@ -14,9 +15,7 @@ const data = workerData as LeaseThreadData;
 const { keys, leaseSeconds, intervalSeconds, beat, confirmed } = data;
 // Never gives up, and looks often: after an outage every lease has run out until it is renewed.
 const redis = openRedis(data.connection.target, {
-  ...data.connection.options,
-  retryOnConnect: true,
-  maxRetries: null,
+  ...untiring(data.connection.options),
   backoff: { startMs: 0, stepMs: 500, maxMs: 2000, jitter: 0.25 },
 });
 let lease = data.lease;
@@ -39,6 +38,7 @@ async function renew(): Promise<void> {
       [instance, Math.ceil(leaseSeconds), DEAD_MEMBER_TTL],
     );
     const [count, ...lost] = reply as [number, ...string[]];
+    if (inTrouble) report({ kind: 'renewing' });
     inTrouble = false;
     if (count === -1) {
       report({ kind: 'membership-lost', instance });

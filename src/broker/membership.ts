@@ -28,6 +28,8 @@ export interface MembershipOptions {
   readonly onRejoined: (instance: string) => void;
   /** The lease was in doubt, and stands again. */
   readonly onSure: () => void;
+  /** Renewals begin to fail, or work again. */
+  readonly onRenewal: (isFailing: boolean) => void;
   /** Fields that others took from us although we live. */
   readonly onLost: (fields: readonly string[]) => void;
 }
@@ -42,7 +44,16 @@ export class Membership {
 
   constructor(options: MembershipOptions) {
     this.#options = options;
-    const { keys, logger, leaseSeconds, visibilityTimeoutSeconds, loopBlockLimitSeconds, connection, onLost } = options;
+    const {
+      keys,
+      logger,
+      leaseSeconds,
+      visibilityTimeoutSeconds,
+      loopBlockLimitSeconds,
+      connection,
+      onLost,
+      onRenewal,
+    } = options;
     this.#keeper = new LeaseKeeper({
       connection,
       logger,
@@ -52,6 +63,7 @@ export class Membership {
       intervalSeconds: Math.min(10, visibilityTimeoutSeconds / 4, leaseSeconds / 3),
       loopBlockLimitSeconds,
       onLost,
+      onRenewal,
       onMembershipLost: () => void this.#rejoin(),
       onRenewedLate: options.onSure,
     });
@@ -59,6 +71,10 @@ export class Membership {
 
   get instance(): string {
     return this.#instance;
+  }
+
+  get isMember(): boolean {
+    return this.#state === 'member';
   }
 
   /**

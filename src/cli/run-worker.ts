@@ -136,9 +136,21 @@ async function serve({ app, flags, pool, nodename, logger, originals }: Serving)
   warn(app, logger);
   if (config.workerRedirectStdouts) redirectToLog(logger, methodOf(config.workerRedirectStdoutsLevel));
   stateDb?.start();
-  await worker.start();
-  logger.info(sentences.ready(nodename));
-  await failed;
+  try {
+    await worker.start();
+    logger.info(sentences.ready(nodename));
+    await Promise.race([failed, rejectedBy(worker.failure)]);
+  } catch (error) {
+    // Stopped while it started: the stop ends the process.
+    if (worker.isStopping) await failed;
+    stateDb?.stop();
+    await logger.close();
+    throw error;
+  }
+}
+
+async function rejectedBy(failure: Promise<Error>): Promise<never> {
+  throw await failure;
 }
 
 function createWorkerLogger(

@@ -74,6 +74,11 @@ export const sentences = {
   /** `max`: null for ever. */
   tryingAgain: (seconds: number, attempt: number, max: number | null) =>
     `Trying again ${humanSeconds(seconds)}... (${attempt}/${max ?? 'None'})`,
+  /** critical */
+  retryDisabled: (what: 'establish' | 're-establish', setting: string) =>
+    `Retrying to ${what} a connection to the message broker after a connection loss has been disabled (${setting}=False). Shutting down...`,
+  /** critical */
+  unrecoverable: (reason: string) => `Unrecoverable error: ${reason}`,
   nextFailover: () => 'Will retry using next failover.',
   /** warning */
   connectionLost: () => 'consumer: Connection to broker lost. Trying to re-establish the connection...',

@@ -105,7 +105,7 @@ export class Receiver {
   /** `fields`: what holds the id, the headers or a body of protocol 1. Nothing else of it need be sound to be answered. */
   #refuseUnknown(delivery: Delivery, name: unknown, fields: Readonly<Record<string, unknown>>): Promise<void> {
     const { id, group, parent_id: parentId } = fields;
-    if (typeof name === 'object' || name === undefined)
+    if (typeof name !== 'string' && typeof name !== 'number' && typeof name !== 'boolean')
       throw new InvalidTaskError(`invalid task header: expected a name, not ${name === null ? 'null' : typeof name}`);
     if (typeof id !== 'string' || id === '')
       throw new InvalidTaskError(`task message has no id to answer under; its task ${pyRepr(name)} is not registered`);

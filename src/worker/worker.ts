@@ -26,6 +26,7 @@ import { HIDDEN, sentences, type Logger } from '../log.ts';
 import { toWireException } from '../protocol/exceptions.ts';
 import { acceptSet } from '../protocol/serializers.ts';
 import type { TaskHeaders } from '../protocol/task-message.ts';
+import { untiring } from '../redis/options.ts';
 import { openSubscriber } from '../redis/subscriber.ts';
 import type { TaskRuntime } from '../tasks/context.ts';
 import { Background } from '../util/background.ts';
@@ -34,6 +35,8 @@ import { deferred } from '../util/deferred.ts';
 import { Releasers } from '../util/releasers.ts';
 import { sleep } from '../util/sleep.ts';
 import { hasSucceededBefore } from './dedup.ts';
+import { AwayWatch } from './away-watch.ts';
+import { sayCannotStart, sayGivenUp } from './broker-loss.ts';
 import { Dispatcher } from './dispatcher.ts';
 import {
   announceInternalError,
@@ -66,6 +69,9 @@ export interface WorkerOptions {
 }
 
 /** Warm waits for what runs, soft for so long as `worker_soft_shutdown_timeout` says, cold not at all. */
+/** A stop waits no longer than this for a Redis that is away, tasks apart: their results are waited for. */
+const AWAY_PATIENCE_MS = 5000;
+
 export type StopMode = 'warm' | 'soft' | 'cold';
 
 export class Worker {
@@ -89,6 +95,7 @@ export class Worker {
   #receiver: Receiver | undefined;
   #pidbox: Pidbox | undefined;
   #stopping: Promise<void> | undefined;
+  readonly #failure = deferred<Error>();
   /** Resolved when a stop is no longer to wait: it is cold, or the time of a soft one is over. */
   readonly #hurry = deferred<unknown>();
 
@@ -129,6 +136,15 @@ export class Worker {
       done: (request) => this.#done(request),
       changed: () => this.#channel.changed(),
     });
+  }
+
+  /** Settles when a worker that runs can't go on: the connection to the broker was given up. The process should end. */
+  get failure(): Promise<Error> {
+    return this.#failure.promise;
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping !== undefined;
   }
 
   /** Settles when the worker consumes. Rejects, everything undone, when it can't. */
@@ -185,26 +201,41 @@ export class Worker {
     this.#compileStrategies(settlement, this.#receiver);
     await this.#pool.start();
     await announceSetup(this, this.#config, this.#logger);
-    await this.#channel.start();
+    await this.#startChannel();
     if (this.#config.workerEnableRemoteControl) await this.#startPidbox(accept, maxBodyBytes);
     await announceLife('workerReady', this, this.#logger);
   }
 
   async #stop(mode: StopMode, sig: NodeJS.Signals | null): Promise<void> {
     await announceShuttingDown(this, mode === 'warm' ? 'warm' : 'cold', sig, this.#logger);
-    await this.#pidbox?.stop();
-    await this.#channel.stopTaking();
+    const away = new AwayWatch(() => this.#channel.redis.isReady, AWAY_PATIENCE_MS);
+    await away.unless(this.#pidbox?.stop());
+    await away.unless(this.#channel.stopTaking());
     const finished = this.#dispatcher.stop().then(() => this.#background.idle());
-    await this.#putBackWaiting();
+    await away.unless(this.#putBackWaiting());
     if (mode !== 'cold') await Promise.race([finished, this.#hurry.promise]);
-    await this.#endRunning();
+    await away.unless(this.#endRunning());
     // What was still being read when the rest was put back.
-    await this.#putBackWaiting();
+    await away.unless(this.#putBackWaiting());
     await this.#pool.stop();
-    await this.#channel.leave();
+    await away.unless(this.#channel.leave());
+    if (away.end()) {
+      this.#logger.warn('Redis is away: what this worker held is recovered by others, or by the next one that starts');
+      this.#channel.destroy();
+    }
     await announceLife('workerShutdown', this, this.#logger);
     await this.#releasers.release();
     await this.#app.close();
+  }
+
+  async #startChannel(): Promise<void> {
+    for (const warning of this.#broker.target.warnings) this.#logger.warn(warning);
+    try {
+      await this.#channel.start();
+    } catch (error) {
+      if (!this.isStopping) sayCannotStart(error, this.#broker.connection, this.#config, this.#logger);
+      throw error;
+    }
   }
 
   async #putBackWaiting(): Promise<void> {
@@ -333,7 +364,7 @@ export class Worker {
     const member = bindingMember(keys, { routingKey: '', pattern: '', queue });
     const pidbox = new Pidbox({
       nodename: this.nodename,
-      subscriber: openSubscriber(target, connection),
+      subscriber: openSubscriber(target, untiring(connection)),
       channel: fanout.channel(exchange),
       accept,
       maxBodyBytes,
@@ -420,6 +451,10 @@ export class Worker {
       quarantineMaxLength: config.celeriacQuarantineMaxLength,
       demand: () => this.#dispatcher.demand(),
       deliver: (deliveries) => this.#receiver?.receive(deliveries),
+      onGaveUp: (error) => {
+        sayGivenUp(error, this.#broker.connection, this.#logger);
+        this.#failure.resolve(error);
+      },
     });
   }
 }
