@@ -115,7 +115,9 @@ class Sink {
     });
   }
 
+  /** Once closed, lines are dropped: what is told at the very end must not end the process in its own way. */
   write(level: LogMethod, message: string, fields: LogFields, isTask: boolean): void {
+    if (this.#closed !== undefined) return;
     const record: LogRecord = { timeMs: Date.now(), level, message, fields, processName: this.#processName };
     const text = (isTask ? this.#renderTask : this.#renderProcess)(record);
     this.#winston.log({ level, message, [RENDERED]: text });

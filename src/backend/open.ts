@@ -170,5 +170,6 @@ async function firstTry(redis: RedisPort, logger: Logger): Promise<void> {
   }
   if (reason === undefined) return;
   logger.warn(`the result backend ${redis.displayUrl} is not there yet, results wait for it: ${reason}`);
-  connected.catch((error: unknown) => logger.critical('the result backend refused the connection', { error }));
+  connected.catch(() => undefined);
+  redis.on('gaveUp', (error) => logger.critical(`the result backend is given up: ${error.message}`));
 }

@@ -11,7 +11,7 @@ import { backoffMs, type BackoffPolicy } from '../util/backoff.ts';
 import { LastingTrouble } from '../util/lasting-trouble.ts';
 import { sleep } from '../util/sleep.ts';
 import type { BrokerKeys } from './keys.ts';
-import { explainRefusal } from './refusals.ts';
+import { explainRefusal, kindOf } from './refusals.ts';
 
 export interface AnsweredCallsOptions {
   readonly redis: RedisPort;
@@ -61,7 +61,7 @@ export class AnsweredCalls {
         const pauseMs = backoffMs(PAUSES, attempt);
         const reason = explainRefusal(error, this.#options.keys);
         this.#trouble.met(
-          reason,
+          kindOf(error),
           `Redis did not take "${what}": ${reason}. Trying again in ${(pauseMs / 1000).toFixed(1)} s`,
         );
         await sleep(pauseMs, this.#closed.signal);

@@ -3,7 +3,7 @@
  * exchange is what each process believes it to be. Kombu 5.6: transport/redis.py (_queue_bind, get_table, _lookup) and
  * transport/virtual/exchange.py.
  */
-import type { RedisPort } from '../redis/port.ts';
+import type { RedisPort, Script } from '../redis/port.ts';
 import type { BrokerKeys } from './keys.ts';
 import { queueBindings, type ExchangeType, type QueueDeclaration } from './queue.ts';
 
@@ -92,6 +92,20 @@ function compile(pattern: string): RegExp | null {
   }
 }
 
+/** Written also where Redis is out of memory: whoever binds a queue then is about to empty it. KEYS 1 set  ARGV 1 member */
+const BIND: Script = {
+  name: 'bind',
+  lua: `
+-- always allowed, and a script that has written may go on
+redis.call('PERSIST', KEYS[1])
+return redis.call('SADD', KEYS[1], ARGV[1])
+`,
+};
+
+export async function addBinding(redis: RedisPort, key: string, member: string): Promise<void> {
+  await redis.run(BIND, [key], [member]);
+}
+
 export class Bindings {
   readonly #redis: RedisPort;
   readonly #keys: BrokerKeys;
@@ -126,7 +140,7 @@ export class Bindings {
     for (const { exchange, exchangeType } of queueBindings(queue)) this.#exchangeTypes.set(exchange, exchangeType);
     for (const { key, member } of bindingsOf(this.#keys, queue)) {
       if (this.#declared.has(key + member)) continue;
-      await this.#redis.command('SADD', key, member);
+      await addBinding(this.#redis, key, member);
       this.#declared.add(key + member);
     }
     this.#queues.add(queue);

@@ -15,7 +15,7 @@ import { AsideCheck } from './aside-check.ts';
 import { BlockingWaits, popMs } from './blocking-waits.ts';
 import { Delivery } from './delivery.ts';
 import type { BrokerKeys } from './keys.ts';
-import { explainRefusal } from './refusals.ts';
+import { explainRefusal, kindOf } from './refusals.ts';
 import { GIVE_BACK } from './scripts/aside.ts';
 import { DUE } from './scripts/due.ts';
 import { TAKE } from './scripts/take.ts';
@@ -153,7 +153,7 @@ export class Fetcher {
         failures += 1;
         const pause = Math.min(30, 0.5 * 2 ** Math.min(failures, 6)) * (0.75 + Math.random() / 2);
         const reason = explainRefusal(error, this.#options.keys);
-        this.#trouble.met(reason, `Cannot take messages: ${reason}. Trying again in ${pause.toFixed(1)} s`);
+        this.#trouble.met(kindOf(error), `Cannot take messages: ${reason}. Trying again in ${pause.toFixed(1)} s`);
         this.#mustReconcile = true;
         await sleep(pause * 1000, signal);
       }

@@ -20,3 +20,8 @@ export function explainRefusal(error: unknown, keys: BrokerKeys): string {
       return message;
   }
 }
+
+/** What makes two refusals one trouble, whichever command met it. */
+export function kindOf(error: unknown): string {
+  return error instanceof RedisReplyError ? error.reply : String(error);
+}

@@ -24,8 +24,14 @@ export function keepOriginals(): Originals {
   return { stdout: (text) => void print(text), stderr: original };
 }
 
-export function redirectToLog(logger: Logger, level: LogMethod): void {
-  for (const stream of [process.stdout, process.stderr]) stream.write = lineWriter(logger, level);
+/** Returns what takes it back: the last words of a command are none for the log. */
+export function redirectToLog(logger: Logger, level: LogMethod): () => void {
+  const undo = [process.stdout, process.stderr].map((stream) => {
+    const before = stream.write.bind(stream);
+    stream.write = lineWriter(logger, level);
+    return () => (stream.write = before);
+  });
+  return () => undo.forEach((take) => take());
 }
 
 function lineWriter(logger: Logger, level: LogMethod): Write {

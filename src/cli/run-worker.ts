@@ -134,7 +134,9 @@ async function serve({ app, flags, pool, nodename, logger, originals }: Serving)
     originals.stdout(`${banner({ app, nodename, pool, concurrency, queues, tasks })}\n`);
   }
   warn(app, logger);
-  if (config.workerRedirectStdouts) redirectToLog(logger, methodOf(config.workerRedirectStdoutsLevel));
+  const undoRedirect = config.workerRedirectStdouts
+    ? redirectToLog(logger, methodOf(config.workerRedirectStdoutsLevel))
+    : () => undefined;
   stateDb?.start();
   try {
     await worker.start();
@@ -144,6 +146,7 @@ async function serve({ app, flags, pool, nodename, logger, originals }: Serving)
     // Stopped while it started: the stop ends the process.
     if (worker.isStopping) await failed;
     stateDb?.stop();
+    undoRedirect();
     await logger.close();
     throw error;
   }

@@ -19,9 +19,14 @@ export interface ClientOptions {
   nextTry(): number | null;
   /** What to do with a command that was answered with this error: reconnect and send it again, reconnect, or neither. */
   onReplyError(error: Error): 'reconnect-and-resend' | 'reconnect' | 'none';
+  /** The server was reached, but still loads its data; it is asked again in so many milliseconds. */
+  onLoading(askAgainMs: number): void;
   /** Whether the server just reached may be used, by its INFO. */
   accepts(info: Readonly<Record<string, string>>): boolean;
 }
+
+/** ioredis waits as long as a loading server thinks it needs, but no longer than this between two looks. */
+const LOOK_AT_LOADING_MS = 1_000;
 
 /** How long the server may take to close its side. */
 const END_PATIENCE_MS = 2_000;
@@ -90,10 +95,11 @@ export function createClient(options: ClientOptions): Redis {
     }
   }
 
-  return new Client({
+  const client = new Client({
     Connector,
     lazyConnect: true,
     protocol: 2,
+    maxLoadingRetryTime: LOOK_AT_LOADING_MS,
     username: options.username ?? undefined,
     password: options.password ?? undefined,
     db: options.db,
@@ -109,4 +115,14 @@ export function createClient(options: ClientOptions): Redis {
       return decision === 'reconnect-and-resend' ? 2 : decision === 'reconnect' ? 1 : false;
     },
   });
+  // Only ioredis' own look at a fresh connection goes this way; it keeps to itself that the server is loading.
+  const info = client.info.bind(client) as (callback: InfoCallback) => Promise<string>;
+  client.info = ((callback: InfoCallback) =>
+    info((error, text) => {
+      if (typeof text === 'string' && /^loading:1/m.test(text)) options.onLoading(LOOK_AT_LOADING_MS);
+      callback(error, text);
+    })) as typeof client.info;
+  return client;
 }
+
+type InfoCallback = (error?: Error | null, text?: string) => void;

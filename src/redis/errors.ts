@@ -58,8 +58,14 @@ export function withoutArguments(error: Error): Error {
 /** An error reply in our own class; its text as Redis gave it, with advice where Redis gives none. */
 export function replyError(error: Error, context = ''): RedisReplyError {
   const word = replyWord(error);
-  const advice = explainReply(word, error.message)?.message;
-  return new RedisReplyError(word, `${context}${advice ?? error.message}`, { cause: withoutArguments(error) });
+  const text = withoutScript(error.message);
+  const advice = explainReply(word, text)?.message;
+  return new RedisReplyError(word, `${context}${advice ?? text}`, { cause: withoutArguments(error) });
+}
+
+/** Redis 7 adds which script met it, by digest and line: that says nothing to a reader, and makes one trouble many. */
+function withoutScript(message: string): string {
+  return message.replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.$/, '');
 }
 
 /** Why a try to connect failed. */
@@ -75,7 +81,8 @@ export function explain(error: Error | null): Explanation {
   if (error instanceof ConfigError) return { message: error.message, final: true };
   if (error instanceof CeleriacError) return { message: error.message, final: false };
   if (isReplyError(error)) {
-    return explainReply(replyWord(error), error.message) ?? { message: error.message, final: false };
+    const text = withoutScript(error.message);
+    return explainReply(replyWord(error), text) ?? { message: text, final: false };
   }
   return explainSocket(error);
 }

@@ -69,6 +69,7 @@ export class RedisLink {
       dial: (signal) => this.#dial(signal),
       nextTry: () => this.#nextTry(),
       onReplyError: (error) => this.#onReplyError(error),
+      onLoading: (askAgainMs) => this.#onLoading(askAgainMs),
       accepts: (info) => this.#accepts(info),
     });
     this.client.on('error', (error: Error) => this.#onError(error));
@@ -252,6 +253,16 @@ export class RedisLink {
     if (!isStaleServer(error)) return 'none';
     this.#lastError = withoutArguments(error);
     return this.#options.resend ? 'reconnect-and-resend' : 'reconnect';
+  }
+
+  #onLoading(askAgainMs: number): void {
+    if (this.#closing || this.#state === 'closed') return;
+    this.#emit(
+      'retrying',
+      askAgainMs,
+      this.#attempt,
+      new BrokerConnectionError('the server is still loading its data'),
+    );
   }
 
   #accepts(info: Readonly<Record<string, string>>): boolean {

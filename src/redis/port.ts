@@ -13,7 +13,8 @@ export interface Script {
 }
 
 /**
- * `ready`: usable (first time or again). `lost`: the socket went away. `retrying`: the next try comes in `delayMs`.
+ * `ready`: usable (first time or again). `lost`: the socket went away. `retrying`: the next try comes in `delayMs`,
+ * or the next look at a server that is loading.
  * `gaveUp`: no further try comes by itself, as the options say; the next command begins anew.
  */
 export interface RedisEvents {

@@ -69,6 +69,7 @@ async function askSentinel(
       openSocket({ address: sentinel, socketPath: null, tls: settings.tls }, timeoutMs, AbortSignal.any([own, signal])),
     nextTry: () => null,
     onReplyError: () => 'none',
+    onLoading: () => undefined,
     accepts: () => true,
   });
   client.on('error', (error: Error) => (failure.error = error));

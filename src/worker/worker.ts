@@ -16,7 +16,7 @@ import { Channel } from '../broker/channel.ts';
 import type { Delivery } from '../broker/delivery.ts';
 import type { QueueDeclaration } from '../broker/queue.ts';
 import { sendReply } from '../broker/replies.ts';
-import { bindingMember } from '../broker/bindings.ts';
+import { addBinding, bindingMember } from '../broker/bindings.ts';
 import { brokerSettings, type BrokerSettings } from '../broker/settings.ts';
 import type { Celeriac } from '../client/app.ts';
 import { assertStorable } from '../client/local-runtime.ts';
@@ -377,7 +377,7 @@ export class Worker {
         storeRevoked: (id) => this.#storeRevoked(id),
       }),
       reply: (replyExchange, routingKey, envelope) => sendReply(redis, keys, replyExchange, routingKey, envelope),
-      declare: () => redis.command('SADD', keys.binding(exchange), member),
+      declare: () => addBinding(redis, keys.binding(exchange), member),
       remove: () => redis.command('SREM', keys.binding(exchange), member),
     });
     await pidbox.start();
