@@ -10,7 +10,7 @@ import {
 } from '../../../src/broker/bindings.ts';
 import { BrokerKeys } from '../../../src/broker/keys.ts';
 import type { QueueDeclaration } from '../../../src/broker/queue.ts';
-import type { RedisCommand, RedisPort } from '../../../src/redis/port.ts';
+import type { RedisArgument, RedisCommand, RedisPort, Script } from '../../../src/redis/port.ts';
 
 const keys = new BrokerKeys();
 const topic = (key: string, queue: string) => ({ routingKey: key, pattern: topicPattern(key), queue });
@@ -98,6 +98,11 @@ describe('declaring', () => {
       this.sent.push(command);
       return Promise.resolve(command[0] === 'SMEMBERS' ? this.members : 1);
     }
+
+    run(script: Script, names: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
+      this.sent.push([script.name, ...names, ...args]);
+      return Promise.resolve(1);
+    }
   }
   const queue: QueueDeclaration = { name: 'm', exchange: 'media', exchangeType: 'topic', routingKey: 'video.#' };
   const create = (): { redis: FakeRedis; bindings: Bindings } => {
@@ -111,7 +116,7 @@ describe('declaring', () => {
     await bindings.declare(queue);
     await bindings.declare({ ...queue });
     expect(bindings.isDeclared(queue)).toBe(true);
-    expect(redis.sent).toEqual([['SADD', '_kombu.binding.media', 'video.#\x06\x16^video\\..*?$\x06\x16m']]);
+    expect(redis.sent).toEqual([['bind', '_kombu.binding.media', 'video.#\x06\x16^video\\..*?$\x06\x16m']]);
     redis.emit('lost', null);
     expect(bindings.isDeclared(queue)).toBe(false);
     await bindings.declare(queue);
@@ -130,7 +135,7 @@ describe('declaring', () => {
     await bindings.declare(queue);
     await bindings.remove(queue);
     await bindings.declare(queue);
-    expect(redis.sent.map(([name]) => name)).toEqual(['SADD', 'SREM', 'SADD']);
+    expect(redis.sent.map(([name]) => name)).toEqual(['bind', 'SREM', 'bind']);
   });
 
   test('the anonymous exchange needs no look-up', async () => {
